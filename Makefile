@@ -1,0 +1,53 @@
+# Tidegate. On a fresh machine with Rust, `make run` and `make test` need nothing else.
+
+# Built files live outside the tree when they can, so that every checkout shares them (RocksDB alone takes minutes).
+ifndef CARGO_TARGET_DIR
+shared_target := $(shell dir="$$HOME/.cache/tidegate/target"; [ -n "$$HOME" ] && mkdir -p "$$dir" 2>/dev/null && [ -w "$$dir" ] && echo "$$dir")
+ifneq ($(shared_target),)
+export CARGO_TARGET_DIR := $(shared_target)
+endif
+endif
+
+# rustup's own place, for shells that were started before Rust was installed.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+CARGO := cargo
+# Further arguments of `run` and `demo`, such as ARGS="--listen 127.0.0.1:9090"; of `test`, such as ARGS=journey.
+ARGS ?=
+
+.PHONY: run test demo bench lint fmt setup setup-test help
+.DEFAULT_GOAL := help
+
+help: ## shows this
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+
+run: setup ## builds, and serves on 127.0.0.1:8080 with ./data
+	$(CARGO) run --locked --bin tidegate -- serve $(ARGS)
+
+demo: setup ## the whole product on made-up traffic
+	$(CARGO) run --locked --bin tidegate -- demo $(ARGS)
+
+test: setup-test ## runs every test
+	$(CARGO) test --locked $(ARGS)
+
+bench: setup ## measures throughput and latency (release build)
+	$(CARGO) bench --locked $(ARGS)
+
+lint: setup ## format, lints as errors, dependencies
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+		$(CARGO) deny --locked check bans licenses sources; \
+	else \
+		echo "lint: cargo-deny is not installed: licences and sources of dependencies were NOT checked" \
+		     "(cargo install cargo-deny --locked)"; \
+	fi
+
+fmt: ## formats the code
+	$(CARGO) fmt
+
+setup: ## installs missing system packages
+	@bash .ci/setup
+
+setup-test: ## the same, with what the tests need
+	@bash .ci/setup test

@@ -1,0 +1,341 @@
+//! The flow of a request, on one screen.
+//!
+//! [`Ingest::prepare`] is the part that computes: inflate, decode, scrub, encode; it borrows the body and keeps nothing of it but clean rows.
+//! [`Ingest::commit`] is the part that waits: dedupe and stage on the writer's thread, sync, settle the books, answer.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::oneshot;
+
+use crate::clock::Millis;
+use crate::id::{KeyId, TenantId};
+use crate::keys;
+use crate::kv::{Batch, CommitError, Writer};
+use crate::limit::{self, Allowance, Limits};
+use crate::outcome::{Outcome, Reason, Refusal};
+use crate::privacy::event::{CleanEvent, RawEvent};
+use crate::privacy::{self, Receipt, Scrubber, Signals};
+use crate::protocol::native::{Events, Form};
+use crate::protocol::{self, DecodeError};
+use crate::store::{EncodedRows, POLICY_MARK_BYTES, Store};
+
+use super::answer::{Answer, Durability, PolicyReceipt};
+use super::dedupe::{Dedupe, IdHash};
+use super::epoch::{self, Epochs};
+use super::idempotency::{Claim, Idempotency};
+use super::ledger::{Ledger, Received};
+use super::quarantine::Quarantine;
+
+/// Who sends, as the door established it.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    /// For whom the events are stored.
+    pub tenant: TenantId,
+    /// With which key; `None` for a token.
+    pub key: Option<KeyId>,
+}
+
+/// What the door knows about a request besides its body.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'c> {
+    /// The client's address, trusted proxies resolved.
+    pub client_address: Option<IpAddr>,
+    /// The client's `User-Agent`.
+    pub user_agent: Option<&'c str>,
+    /// Consent signals.
+    pub signals: Signals,
+    /// The moment of arrival.
+    pub received: Millis,
+}
+
+/// When the sender wants its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ack {
+    /// Once the events are synced.
+    Synced,
+    /// Once they are in memory.
+    Memory,
+}
+
+/// Bounds that the operator sets.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Limits of decoding.
+    pub decode: protocol::Limits,
+    /// Events further in the future than this are kept aside, in milliseconds.
+    pub future_max_ms: i64,
+    /// Open buckets hold at most this many bytes.
+    pub memory_max: usize,
+}
+
+/// Why a request as a whole is refused. Nothing of it was stored.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The body cannot be read.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// Too many events in too short a time.
+    #[error(transparent)]
+    Limited(#[from] limit::Refused),
+    /// The open buckets are full.
+    #[error("the gateway holds as much as it may; try again later")]
+    Full,
+    /// The writer refused or failed.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// There are no keys to make pseudonyms with.
+    #[error("the key file failed")]
+    Keys(#[source] keys::Error),
+}
+
+impl From<epoch::Error> for Error {
+    fn from(error: epoch::Error) -> Self {
+        match error {
+            epoch::Error::Keys(error) => Error::Keys(error),
+            epoch::Error::Commit(error) => Error::Commit(error),
+        }
+    }
+}
+
+/// The rooms that events go through.
+pub struct Ingest {
+    /// The privacy policy in force.
+    pub policy: Arc<ArcSwap<Scrubber>>,
+    /// Bounds in force.
+    pub settings: ArcSwap<Settings>,
+    /// Rates in force.
+    pub limits: Arc<Limits>,
+    /// Keys of the day.
+    pub epochs: Arc<Epochs>,
+    /// Where rows go.
+    pub store: Arc<Store>,
+    /// How they get there.
+    pub writer: Writer,
+    /// Event ids seen.
+    pub dedupe: Arc<Dedupe>,
+    /// Requests seen.
+    pub idempotency: Arc<Idempotency>,
+    /// What is kept aside.
+    pub quarantine: Arc<Quarantine>,
+    /// The books.
+    pub ledger: Arc<Ledger>,
+}
+
+/// A request whose events are clean and encoded, ready to be committed.
+pub struct Prepared {
+    sender: Sender,
+    policy: [u8; POLICY_MARK_BYTES],
+    received: Millis,
+    rows: EncodedRows,
+    /// For each row: the event's index and the hash of its id.
+    origins: Vec<(usize, Option<IdHash>)>,
+    aside: Vec<(usize, Refusal, EncodedRows)>,
+    rejected: Vec<(usize, Refusal)>,
+    receipt: PolicyReceipt,
+    books: Received,
+    allowance: Allowance,
+}
+
+impl Prepared {
+    /// How much of its rates the sender has left.
+    pub fn allowance(&self) -> &Allowance {
+        &self.allowance
+    }
+
+    /// The receipt.
+    pub fn receipt(&self) -> &PolicyReceipt {
+        &self.receipt
+    }
+}
+
+impl Ingest {
+    /// Decodes and scrubs the events of a native body.
+    pub fn prepare(&self, sender: Sender, body: &[u8], form: Form, context: &Context<'_>) -> Result<Prepared, Error> {
+        let limits = self.settings.load().decode;
+        self.prepare_events(sender, Events::new(body, form, limits)?, context)
+    }
+
+    /// Scrubs and encodes decoded events; the same for every protocol.
+    pub fn prepare_events<'a>(
+        &self,
+        sender: Sender,
+        events: impl IntoIterator<Item = Result<Result<RawEvent<'a>, Refusal>, DecodeError>>,
+        context: &Context<'_>,
+    ) -> Result<Prepared, Error> {
+        let settings = **self.settings.load();
+        if self.store.usage().bytes >= settings.memory_max {
+            return Err(Error::Full);
+        }
+        let scrubber = self.policy.load_full();
+        let keys = self.epochs.of(sender.tenant, context.received)?;
+        let airlock = privacy::Context {
+            keys: keys.pseudonym_keys(),
+            client_address: context.client_address,
+            user_agent: context.user_agent,
+            signals: context.signals,
+            received: context.received,
+        };
+        let mut sorted = Sorted::default();
+        let mut receipt = Receipt::default();
+        for event in events {
+            let scrubbed = event?.and_then(|raw| {
+                let id = raw.id().map(|id| self.dedupe.hash(sender.tenant, id));
+                Ok((id, scrubber.scrub(raw, &airlock, &mut receipt)?))
+            });
+            sorted.sort(scrubbed, context.received, settings.future_max_ms);
+        }
+        let allowance = self.admit(&sender, sorted.count)?;
+        let books = self.ledger.receive(Some(sender.tenant), sorted.count);
+        Ok(Prepared {
+            policy: mark_of(&scrubber),
+            received: context.received,
+            rows: sorted.rows,
+            origins: sorted.origins,
+            aside: sorted.aside,
+            rejected: sorted.rejected,
+            receipt: receipt_of(&scrubber, &receipt),
+            books,
+            allowance,
+            sender,
+        })
+    }
+
+    fn admit(&self, sender: &Sender, events: usize) -> Result<Allowance, limit::Refused> {
+        self.limits.check_events(sender.tenant, sender.key, u32::try_from(events).unwrap_or(u32::MAX))
+    }
+
+    /// Makes the events durable and answers; with [`Ack::Memory`] answers at once. With a claim, the answer is stored with the events.
+    pub async fn commit(self: &Arc<Self>, prepared: Prepared, ack: Ack, claim: Option<Claim>) -> Result<Answer, Error> {
+        /// What a submission costs besides its rows.
+        const OVERHEAD: usize = 256;
+        let cost = OVERHEAD + prepared.rows.bytes() + prepared.rejected.len() * size_of::<Refusal>();
+        let (to_sender, from_writer) = oneshot::channel();
+        let early = (ack == Ack::Memory).then(|| prepared.foreseen());
+        let (pass, received) = std::sync::mpsc::sync_channel(1);
+        let stage = {
+            let ingest = Arc::clone(self);
+            move |batch: &mut Batch| {
+                let committed = ingest.stage(prepared, claim.as_ref(), batch);
+                // The receiving end lives in `done`, which is called after this.
+                let _ = pass.send((committed, claim));
+            }
+        };
+        let done = move |result: Result<(), CommitError>| {
+            // The claim ends here, after the answer is durable: whoever comes next finds it stored.
+            let answer = match received.try_recv() {
+                Ok(((answer, books), _claim)) => result.map(|()| books.settle(answer)),
+                Err(_) => Err(result.err().unwrap_or(CommitError::Poisoned)),
+            };
+            // The sender may have gone away; its events are stored all the same.
+            let _ = to_sender.send(answer);
+        };
+        self.writer.submit(cost, Box::new(stage), Box::new(done))?;
+        match early {
+            Some(answer) => Ok(answer),
+            None => Ok(from_writer.await.unwrap_or(Err(CommitError::Poisoned))?),
+        }
+    }
+
+    /// On the writer's thread: tells new events from duplicates, stages rows and answer.
+    fn stage(&self, mut prepared: Prepared, claim: Option<&Claim>, batch: &mut Batch) -> (Answer, Books) {
+        let mut outcomes: Vec<(usize, Outcome)> = Vec::new();
+        let Prepared { sender, policy, received, rows, origins, .. } = &prepared;
+        self.store.stage(sender.tenant, *policy, rows, |row| {
+            let Some((index, id)) = origins.get(row) else { return false };
+            let new = id.is_none_or(|id| self.dedupe.admit(id, *received));
+            outcomes.push((*index, if new { Outcome::Accepted } else { Outcome::Duplicate }));
+            new
+        });
+        for (index, refusal, row) in prepared.aside.drain(..) {
+            let bytes = row.get(0).unwrap_or_default();
+            self.quarantine.stage(batch, prepared.sender.tenant, prepared.received, refusal.reason, bytes);
+            outcomes.push((index, Outcome::Quarantined(refusal)));
+        }
+        outcomes.extend(prepared.rejected.drain(..).map(|(index, refusal)| (index, Outcome::Rejected(refusal))));
+        outcomes.sort_by_key(|(index, _)| *index);
+        let mut answer = Answer::new(Durability::Synced, std::mem::take(&mut prepared.receipt));
+        outcomes.iter().for_each(|(index, outcome)| answer.count(*index, outcome));
+        if let Some(claim) = claim {
+            self.idempotency.stage(batch, claim, &answer.to_json(), prepared.received);
+        }
+        (answer, Books { received: prepared.books, outcomes })
+    }
+}
+
+impl Prepared {
+    /// The answer as far as it is known before the events are written; duplicates show only later, in the books.
+    fn foreseen(&self) -> Answer {
+        let mut answer = Answer::new(Durability::Buffered, self.receipt.clone());
+        answer.accepted = self.rows.len() as u64;
+        for (index, refusal, _) in &self.aside {
+            answer.count(*index, &Outcome::Quarantined(refusal.clone()));
+        }
+        for (index, refusal) in &self.rejected {
+            answer.count(*index, &Outcome::Rejected(refusal.clone()));
+        }
+        answer.results.sort_by_key(|result| result.index);
+        answer
+    }
+}
+
+/// Outcomes that hold once the group is durable.
+struct Books {
+    received: Received,
+    outcomes: Vec<(usize, Outcome)>,
+}
+
+impl Books {
+    fn settle(mut self, answer: Answer) -> Answer {
+        self.outcomes.iter().for_each(|(_, outcome)| self.received.settle(outcome));
+        answer
+    }
+}
+
+/// Events by what will become of them.
+#[derive(Default)]
+struct Sorted {
+    count: usize,
+    rows: EncodedRows,
+    origins: Vec<(usize, Option<IdHash>)>,
+    aside: Vec<(usize, Refusal, EncodedRows)>,
+    rejected: Vec<(usize, Refusal)>,
+}
+
+impl Sorted {
+    fn sort(
+        &mut self,
+        scrubbed: Result<(Option<IdHash>, CleanEvent<'_>), Refusal>,
+        received: Millis,
+        future_max_ms: i64,
+    ) {
+        let index = self.count;
+        self.count += 1;
+        match scrubbed {
+            Err(refusal) => self.rejected.push((index, refusal)),
+            Ok((_, event)) if event.fields().timestamp.is_some_and(|time| time.since(received) > future_max_ms) => {
+                let mut row = EncodedRows::default();
+                row.push(&event, received);
+                self.aside.push((index, Refusal::at(Reason::TimestampFuture, "/timestamp"), row));
+            }
+            Ok((id, event)) => {
+                self.rows.push(&event, received);
+                self.origins.push((index, id));
+            }
+        }
+    }
+}
+
+fn mark_of(scrubber: &Scrubber) -> [u8; POLICY_MARK_BYTES] {
+    let mut mark = [0; POLICY_MARK_BYTES];
+    mark.iter_mut().zip(scrubber.policy_hash()).for_each(|(to, from)| *to = from);
+    mark
+}
+
+fn receipt_of(scrubber: &Scrubber, receipt: &Receipt) -> PolicyReceipt {
+    PolicyReceipt {
+        policy: hex::encode(scrubber.policy_hash()),
+        redactions: receipt.iter().map(|(rule, n)| (rule.to_owned(), n)).collect(),
+    }
+}

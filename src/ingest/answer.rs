@@ -1,0 +1,106 @@
+//! What the sender is told.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::outcome::Outcome;
+
+/// Whether what was accepted has reached the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// Written and synced.
+    Synced,
+    /// In memory, on its way (`?ack=memory`).
+    Buffered,
+}
+
+/// Counts per outcome, the receipt, and every event that was not accepted.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Answer {
+    /// Events stored.
+    pub accepted: u64,
+    /// Events that were stored before.
+    pub duplicates: u64,
+    /// Events refused.
+    pub rejected: u64,
+    /// Events kept aside.
+    pub quarantined: u64,
+    /// How safe the accepted ones are.
+    pub durability: Durability,
+    /// What the privacy policy did.
+    pub receipt: PolicyReceipt,
+    /// The events that were not accepted, by index.
+    pub results: Vec<EventResult>,
+}
+
+/// Which policy was applied, and how often each of its rules changed something.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PolicyReceipt {
+    /// Hash of the policy, hex.
+    pub policy: String,
+    /// Redactions by rule id.
+    pub redactions: BTreeMap<String, u64>,
+}
+
+/// What became of one event that was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EventResult {
+    /// Position in the request, from 0; blank lines do not count.
+    pub index: usize,
+    /// `duplicate`, `rejected` or `quarantined`.
+    pub result: &'static str,
+    /// A reason's code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// JSON pointer into the event; absent when the event as a whole is meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+}
+
+impl Answer {
+    /// An answer that counts nothing yet.
+    pub fn new(durability: Durability, receipt: PolicyReceipt) -> Answer {
+        Answer { accepted: 0, duplicates: 0, rejected: 0, quarantined: 0, durability, receipt, results: Vec::new() }
+    }
+
+    /// Counts the event at `index`.
+    pub fn count(&mut self, index: usize, outcome: &Outcome) {
+        let (result, refusal) = match outcome {
+            Outcome::Accepted => {
+                self.accepted += 1;
+                return;
+            }
+            Outcome::Duplicate => {
+                self.duplicates += 1;
+                ("duplicate", None)
+            }
+            Outcome::Rejected(refusal) => {
+                self.rejected += 1;
+                ("rejected", Some(refusal))
+            }
+            Outcome::Quarantined(refusal) => {
+                self.quarantined += 1;
+                ("quarantined", Some(refusal))
+            }
+        };
+        self.results.push(EventResult {
+            index,
+            result,
+            reason: refusal.map(|refusal| refusal.reason.code()),
+            place: refusal.map(|refusal| refusal.place.to_string()).filter(|place| !place.is_empty()),
+        });
+    }
+
+    /// The counts in one line, for the `Tidegate-Outcome` header.
+    pub fn summary(&self) -> String {
+        let Answer { accepted, duplicates, rejected, quarantined, .. } = self;
+        format!("accepted={accepted}, duplicate={duplicates}, rejected={rejected}, quarantined={quarantined}")
+    }
+
+    /// The answer as JSON.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("counts and texts can always be written as JSON")
+    }
+}

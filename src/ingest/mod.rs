@@ -1,0 +1,18 @@
+//! Ingest: from the bytes of a request to a durable, honest answer.
+//!
+//! The flow is on one screen in [`accept`]. Beside it: the books that prove that no event vanishes ([`ledger`]), the memory of what was seen
+//! ([`dedupe`] per event, [`idempotency`] per request), what is kept aside ([`quarantine`]), the keys of the day that make pseudonyms ([`epoch`]) and
+//! the answer itself ([`answer`]).
+//!
+//! It does not know who sends (that was decided before) and speaks no HTTP.
+
+pub mod accept;
+pub mod answer;
+pub mod dedupe;
+pub mod epoch;
+pub mod idempotency;
+pub mod ledger;
+pub mod quarantine;
+
+pub use accept::{Ack, Context, Error, Ingest, Prepared, Sender, Settings};
+pub use answer::{Answer, Durability};

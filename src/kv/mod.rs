@@ -1,0 +1,264 @@
+//! The key-value floor: the only folder that names RocksDB.
+//!
+//! Owns the database handle, the list of column families ([`Family`]) and the one way to change them durably: a [`Batch`] that
+//! the [`Writer`]'s thread writes and syncs for a whole group of submitters at once.
+//!
+//! Invariant: nothing is written outside a synced batch, and after a failed write nothing is written at all until a restart
+//! (the only honest state, since the kernel may have dropped the pages that it could not write).
+
+mod writer;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use rocksdb::{
+    ColumnFamilyDescriptor, DB, DBRecoveryMode, Direction, IteratorMode, LogLevel, Options, ReadOptions, WriteBatch,
+    WriteOptions,
+};
+
+pub use writer::{CommitError, GroupStats, Participant, Writer, WriterSettings};
+
+/// Memory that RocksDB may use for unflushed writes, all families together.
+const WRITE_BUFFERS_BYTES: usize = 64 << 20;
+/// Write-ahead logs beyond this size make RocksDB flush the family that holds the oldest one.
+const WAL_BYTES_MAX: u64 = 128 << 20;
+/// Writes are handed to the disk in steps of this size, so that one sync never has much to do.
+const BYTES_PER_SYNC: u64 = 1 << 20;
+
+/// A part of the key space with its own tuning. The names are part of the stored format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Format version, sequence heads.
+    Meta,
+    /// Accepted events, one value per commit group and retention class.
+    Journal,
+    /// Hashes of event ids and idempotency keys.
+    Dedupe,
+    /// Tenants and ingest keys.
+    Catalog,
+    /// Audit logs.
+    Audit,
+    /// Events kept aside.
+    Quarantine,
+    /// Sealed column blocks; written by file ingestion only, never through a batch.
+    Sealed,
+}
+
+impl Family {
+    /// Every family.
+    pub const ALL: [Family; 7] = [
+        Family::Meta,
+        Family::Journal,
+        Family::Dedupe,
+        Family::Catalog,
+        Family::Audit,
+        Family::Quarantine,
+        Family::Sealed,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Family::Meta => "meta",
+            Family::Journal => "journal",
+            Family::Dedupe => "dedupe",
+            Family::Catalog => "catalog",
+            Family::Audit => "audit",
+            Family::Quarantine => "quarantine",
+            Family::Sealed => "sealed",
+        }
+    }
+
+    fn options(self) -> Options {
+        let mut options = Options::default();
+        if self == Family::Sealed {
+            options.set_disable_auto_compactions(true);
+        }
+        options
+    }
+}
+
+/// What can go wrong on the floor.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another process has the database open.
+    #[error("the data directory is in use by another process")]
+    Locked,
+    /// The database, or a part of it, is damaged or of an unknown format.
+    #[error("the database is damaged or of an unknown format")]
+    Corrupt(#[source] rocksdb::Error),
+    /// The disk or the operating system refused.
+    #[error("the database could not be read or written")]
+    Io(#[source] rocksdb::Error),
+}
+
+impl From<rocksdb::Error> for Error {
+    fn from(error: rocksdb::Error) -> Self {
+        use rocksdb::ErrorKind;
+        let kind = error.kind();
+        if matches!(kind, ErrorKind::Corruption | ErrorKind::InvalidArgument | ErrorKind::NotSupported) {
+            Error::Corrupt(error)
+        } else if error.as_ref().contains("lock") {
+            // RocksDB reports a held LOCK file as a plain input/output error.
+            Error::Locked
+        } else {
+            Error::Io(error)
+        }
+    }
+}
+
+/// The open database.
+pub struct Kv {
+    db: DB,
+}
+
+impl Kv {
+    /// Opens the database in `dir`, creating it if missing.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when another process holds it, [`Error::Corrupt`] when it is damaged beyond a torn last write.
+    pub fn open(dir: &Path) -> Result<Kv, Error> {
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        // A process killed while writing leaves half a record at the end of the log: recover to the point before it. A log that
+        // went missing as a whole is damage, not a torn tail, and is noticed.
+        options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+        options.set_track_and_verify_wals_in_manifest(true);
+        options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
+        options.set_max_total_wal_size(WAL_BYTES_MAX);
+        options.set_bytes_per_sync(BYTES_PER_SYNC);
+        options.set_wal_bytes_per_sync(BYTES_PER_SYNC);
+        options.set_max_background_jobs(2);
+        options.set_keep_log_file_num(4);
+        options.set_log_level(LogLevel::Warn);
+        let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family.options()));
+        Ok(Kv { db: DB::open_cf_descriptors(&options, dir, families)? })
+    }
+
+    /// Opens an existing database for reading, also while another process writes it.
+    pub fn open_read_only(dir: &Path) -> Result<Kv, Error> {
+        let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family.options()));
+        let mut options = Options::default();
+        options.set_log_level(LogLevel::Warn);
+        Ok(Kv { db: DB::open_cf_descriptors_read_only(&options, dir, families, false)? })
+    }
+
+    /// The value of `key`.
+    pub fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.db.get_cf(self.handle(family), key)?)
+    }
+
+    /// Calls `visit(key, value)` for every key that starts with `prefix`, from `from` on (which must not lie before `prefix`), in key
+    /// order, until it breaks. Checksums of what is read are verified.
+    pub fn scan(
+        &self,
+        family: Family,
+        prefix: &[u8],
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let mut options = ReadOptions::default();
+        options.set_verify_checksums(true);
+        let mode = IteratorMode::From(from, Direction::Forward);
+        for entry in self.db.iterator_cf_opt(self.handle(family), options, mode) {
+            let (key, value) = entry?;
+            if !key.starts_with(prefix) || visit(&key, &value).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes `batch` and waits until it is on the disk.
+    fn write_synced(&self, batch: Batch) -> Result<(), Error> {
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        let mut inner = WriteBatch::default();
+        for change in batch.changes {
+            match change {
+                Change::Put(family, key, value) => inner.put_cf(self.handle(family), key, value),
+                Change::Delete(family, key) => inner.delete_cf(self.handle(family), key),
+                Change::DeleteRange(family, from, to) => inner.delete_range_cf(self.handle(family), from, to),
+            }
+        }
+        Ok(self.db.write_opt(inner, &options)?)
+    }
+
+    /// Writes everything that only the write-ahead log holds into tables, so that the next start has nothing to replay.
+    pub fn flush(&self) -> Result<(), Error> {
+        for family in Family::ALL {
+            self.db.flush_cf(self.handle(family))?;
+        }
+        Ok(())
+    }
+
+    fn handle(&self, family: Family) -> &rocksdb::ColumnFamily {
+        self.db.cf_handle(family.name()).expect("every family of the list is opened or created by open")
+    }
+}
+
+enum Change {
+    Put(Family, Vec<u8>, Vec<u8>),
+    Delete(Family, Vec<u8>),
+    DeleteRange(Family, Vec<u8>, Vec<u8>),
+}
+
+/// Changes that become durable together or not at all.
+#[derive(Default)]
+pub struct Batch {
+    changes: Vec<Change>,
+}
+
+impl Batch {
+    /// Sets `key` to `value`.
+    pub fn put(&mut self, family: Family, key: &[u8], value: &[u8]) {
+        self.changes.push(Change::Put(family, key.to_vec(), value.to_vec()));
+    }
+
+    /// Removes `key`.
+    pub fn delete(&mut self, family: Family, key: &[u8]) {
+        self.changes.push(Change::Delete(family, key.to_vec()));
+    }
+
+    /// Removes every key from `from` up to, not including, `to`.
+    pub fn delete_range(&mut self, family: Family, from: &[u8], to: &[u8]) {
+        self.changes.push(Change::DeleteRange(family, from.to_vec(), to.to_vec()));
+    }
+
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_process_is_told_that_the_directory_is_in_use() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = Kv::open(dir.path()).unwrap();
+        assert!(matches!(Kv::open(dir.path()), Err(Error::Locked)));
+        assert!(Kv::open_read_only(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn a_scan_keeps_to_its_prefix_and_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let kv = Kv::open(dir.path()).unwrap();
+        let mut batch = Batch::default();
+        for key in ["a1", "b2", "b1", "b3", "c1"] {
+            batch.put(Family::Meta, key.as_bytes(), b"");
+        }
+        batch.delete_range(Family::Meta, b"b3", b"b4");
+        kv.write_synced(batch).unwrap();
+        let mut seen = Vec::new();
+        kv.scan(Family::Meta, b"b", b"b", &mut |key, _| {
+            seen.push(String::from_utf8_lossy(key).into_owned());
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        assert_eq!(seen, ["b1", "b2"]);
+    }
+}

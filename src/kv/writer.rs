@@ -1,0 +1,392 @@
+//! Group commit: one thread turns many small submissions into few synced writes.
+//!
+//! A submission has two halves. Its *stage* adds to the group's batch; stages run on the writer's thread, one after the other, so
+//! they may decide things that need a total order (is this event id new? which index does this leaf get?). Its *done* is
+//! called after the group is on the disk, or with the reason why it is not.
+//!
+//! While one group is being synced the next one gathers. When several submitters are at work the writer also waits a moment
+//! ([`WriterSettings::linger`]) for as many submissions as the group before had: with many clients that each wait
+//! for their answer this makes few large groups out of many small ones; a lone client never waits.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::{Batch, Kv};
+
+/// Why a submission did not become durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// Too much is waiting to be written; try again later.
+    #[error("too much is waiting to be written")]
+    Overloaded,
+    /// A write failed earlier; nothing is written until a restart.
+    #[error("an earlier write failed; the gateway must be restarted")]
+    Poisoned,
+    /// The gateway is shutting down.
+    #[error("the gateway is shutting down")]
+    Stopped,
+}
+
+/// Something whose in-memory head advances with every group, such as the journal or an audit log. All calls come from the writer's thread.
+pub trait Participant: Send + Sync {
+    /// Every submission of the group is staged: adds what is written once per group.
+    fn close_group(&self, batch: &mut Batch);
+    /// The group is durable: what was staged may now be shown.
+    fn committed(&self);
+}
+
+/// Bounds and timing of the writer.
+#[derive(Clone, Copy, Debug)]
+pub struct WriterSettings {
+    /// How long a group may wait for companions.
+    pub linger: Duration,
+    /// A group is closed at this cost (bytes).
+    pub group_bytes_max: usize,
+    /// Submissions beyond this cost (bytes) in waiting are refused.
+    pub queue_bytes_max: usize,
+}
+
+/// One group, for metrics.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupStats {
+    /// Submissions in it.
+    pub submissions: usize,
+    /// From the moment the group was closed until it was durable.
+    pub took: Duration,
+    /// Whether it was written.
+    pub written: bool,
+}
+
+type Stage = Box<dyn FnOnce(&mut Batch) + Send>;
+type Done = Box<dyn FnOnce(Result<(), CommitError>) + Send>;
+
+struct Submission {
+    cost: usize,
+    stage: Stage,
+    done: Done,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: Vec<Submission>,
+    cost: usize,
+    closed: Option<CommitError>,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+    settings: WriterSettings,
+}
+
+impl Shared {
+    /// The queue; a panic elsewhere cannot leave it half changed, since every change is a single push or take.
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self, reason: CommitError) {
+        let mut queue = self.queue();
+        if queue.closed != Some(CommitError::Poisoned) {
+            queue.closed = Some(reason);
+        }
+        drop(queue);
+        self.changed.notify_all();
+    }
+}
+
+/// Handle to the writer's thread; clones share it.
+#[derive(Clone)]
+pub struct Writer {
+    shared: Arc<Shared>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl Writer {
+    /// Starts the thread. `observe` is told of every group.
+    pub fn start(
+        kv: Arc<Kv>,
+        participants: Vec<Arc<dyn Participant>>,
+        settings: WriterSettings,
+        observe: impl Fn(GroupStats) + Send + 'static,
+    ) -> std::io::Result<Writer> {
+        let shared = Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new(), settings });
+        let mut work = Work { kv, participants, shared: Arc::clone(&shared), expected: 1, observe: Box::new(observe) };
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || work.run())?;
+        Ok(Writer { shared, thread: Arc::new(Mutex::new(Some(thread))) })
+    }
+
+    /// Queues a submission of about `cost` bytes; see the module for what `stage` and `done` are.
+    ///
+    /// # Errors
+    /// Nothing was queued and neither half will be called.
+    pub fn submit(&self, cost: usize, stage: Stage, done: Done) -> Result<(), CommitError> {
+        let mut queue = self.shared.queue();
+        if let Some(reason) = queue.closed {
+            return Err(reason);
+        }
+        if queue.cost.saturating_add(cost) > self.shared.settings.queue_bytes_max {
+            return Err(CommitError::Overloaded);
+        }
+        queue.cost += cost;
+        queue.waiting.push(Submission { cost, stage, done });
+        drop(queue);
+        self.shared.changed.notify_one();
+        Ok(())
+    }
+
+    /// Submits a small change and blocks until it is durable; returns what `stage` returned. Not to be called from an async task.
+    pub fn commit<T: Send + 'static>(
+        &self,
+        stage: impl FnOnce(&mut Batch) -> T + Send + 'static,
+    ) -> Result<T, CommitError> {
+        self.begin(stage)?.blocking_recv().unwrap_or(Err(CommitError::Poisoned))
+    }
+
+    /// Submits a small change and waits until it is durable; returns what `stage` returned.
+    pub async fn commit_async<T: Send + 'static>(
+        &self,
+        stage: impl FnOnce(&mut Batch) -> T + Send + 'static,
+    ) -> Result<T, CommitError> {
+        self.begin(stage)?.await.unwrap_or(Err(CommitError::Poisoned))
+    }
+
+    fn begin<T: Send + 'static>(
+        &self,
+        stage: impl FnOnce(&mut Batch) -> T + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T, CommitError>>, CommitError> {
+        /// Small changes are counted at this cost, so that a flood of them is bounded too.
+        const SMALL_COST: usize = 1024;
+        let (answer, answered) = oneshot::channel();
+        let slot = Arc::new(Mutex::new(None));
+        let filled = Arc::clone(&slot);
+        let put = move |value: T| *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+        let take = move || slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.submit(
+            SMALL_COST,
+            Box::new(move |batch| put(stage(batch))),
+            Box::new(move |result| {
+                let value = result.and_then(|()| take().ok_or(CommitError::Poisoned));
+                // The submitter may have gone away; what it asked for is done all the same.
+                let _ = answer.send(value);
+            }),
+        )?;
+        Ok(answered)
+    }
+
+    /// Whether a write failed and nothing is written any more.
+    pub fn is_poisoned(&self) -> bool {
+        self.shared.queue().closed == Some(CommitError::Poisoned)
+    }
+
+    /// Bytes waiting to be written.
+    pub fn queued_bytes(&self) -> usize {
+        self.shared.queue().cost
+    }
+
+    /// Writes what is queued, refuses what comes later, and ends the thread.
+    pub fn stop(&self) {
+        self.shared.close(CommitError::Stopped);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // A panic of the thread has poisoned the queue already; there is nothing left to do about it here.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the thread owns.
+struct Work {
+    kv: Arc<Kv>,
+    participants: Vec<Arc<dyn Participant>>,
+    shared: Arc<Shared>,
+    /// Submissions in the group before: as many are waited for.
+    expected: usize,
+    observe: Box<dyn Fn(GroupStats) + Send>,
+}
+
+impl Work {
+    fn run(&mut self) {
+        while let Some(group) = self.gather() {
+            self.expected = group.len();
+            self.write(group);
+            if self.shared.queue().closed == Some(CommitError::Poisoned) {
+                return;
+            }
+        }
+    }
+
+    /// Waits for the next group; `None` when the writer is closed and everything queued is written or refused.
+    fn gather(&self) -> Option<Vec<Submission>> {
+        let mut queue = self.shared.queue();
+        while queue.waiting.is_empty() {
+            if queue.closed.is_some() {
+                return None;
+            }
+            queue = self.shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        let settings = &self.shared.settings;
+        let gathering = |queue: &mut Queue| {
+            queue.closed.is_none() && queue.waiting.len() < self.expected && queue.cost < settings.group_bytes_max
+        };
+        if self.expected > 1 {
+            let waited = self.shared.changed.wait_timeout_while(queue, settings.linger, gathering);
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Some(take_group(&mut queue, settings.group_bytes_max))
+    }
+
+    fn write(&mut self, group: Vec<Submission>) {
+        let closed_at = Instant::now();
+        let (stages, waiting): (Vec<Stage>, Vec<Done>) = group.into_iter().map(|s| (s.stage, s.done)).unzip();
+        // A stage with a fault may have changed its head and not the batch: the same as a failed write.
+        let written = panic::catch_unwind(AssertUnwindSafe(|| self.stage_and_write(stages))).unwrap_or(false);
+        if !written {
+            self.shared.close(CommitError::Poisoned);
+        }
+        (self.observe)(GroupStats { submissions: waiting.len(), took: closed_at.elapsed(), written });
+        for done in waiting {
+            done(if written { Ok(()) } else { Err(CommitError::Poisoned) });
+        }
+    }
+
+    fn stage_and_write(&self, stages: Vec<Stage>) -> bool {
+        let mut batch = Batch::default();
+        for stage in stages {
+            stage(&mut batch);
+        }
+        for participant in &self.participants {
+            participant.close_group(&mut batch);
+        }
+        let written = batch.is_empty() || self.write_or_log(batch);
+        if written {
+            for participant in &self.participants {
+                participant.committed();
+            }
+        }
+        written
+    }
+
+    fn write_or_log(&self, batch: Batch) -> bool {
+        match self.kv.write_synced(batch) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a write failed; nothing is written until a restart"
+                );
+                false
+            }
+        }
+    }
+}
+
+impl Drop for Work {
+    /// The thread ends, by order or by panic: whoever still waits is told.
+    fn drop(&mut self) {
+        let mut queue = self.shared.queue();
+        let reason = *queue.closed.get_or_insert(CommitError::Poisoned);
+        let waiting = std::mem::take(&mut queue.waiting);
+        queue.cost = 0;
+        drop(queue);
+        for submission in waiting {
+            (submission.done)(Err(reason));
+        }
+    }
+}
+
+/// Takes submissions from the front up to `bytes_max`; the first one goes in whatever it costs.
+fn take_group(queue: &mut Queue, bytes_max: usize) -> Vec<Submission> {
+    let mut cost = 0usize;
+    let mut count = 0;
+    for submission in &queue.waiting {
+        cost = cost.saturating_add(submission.cost);
+        if count > 0 && cost > bytes_max {
+            break;
+        }
+        count += 1;
+    }
+    let rest = queue.waiting.split_off(count);
+    let group = std::mem::replace(&mut queue.waiting, rest);
+    queue.cost = queue.cost.saturating_sub(group.iter().map(|s| s.cost).sum());
+    group
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::super::Family;
+    use super::*;
+
+    const SETTINGS: WriterSettings =
+        WriterSettings { linger: Duration::from_millis(1), group_bytes_max: 1 << 20, queue_bytes_max: 1 << 20 };
+
+    fn writer(kv: &Arc<Kv>) -> Writer {
+        Writer::start(Arc::clone(kv), Vec::new(), SETTINGS, |_| ()).unwrap()
+    }
+
+    #[test]
+    fn what_is_committed_is_there_after_a_reopen() {
+        let dir = tempfile::tempdir().unwrap();
+        {
+            let kv = Arc::new(Kv::open(dir.path()).unwrap());
+            let writer = writer(&kv);
+            let answer = writer.commit(|batch| {
+                batch.put(Family::Meta, b"k", b"v");
+                7
+            });
+            assert_eq!(answer, Ok(7));
+            writer.stop();
+            assert_eq!(writer.commit(|_| ()), Err(CommitError::Stopped));
+        }
+        let kv = Kv::open(dir.path()).unwrap();
+        assert_eq!(kv.get(Family::Meta, b"k").unwrap().unwrap(), b"v");
+    }
+
+    #[test]
+    fn stages_run_in_submission_order_and_every_done_is_called() {
+        let dir = tempfile::tempdir().unwrap();
+        let kv = Arc::new(Kv::open(dir.path()).unwrap());
+        let writer = writer(&kv);
+        let (order, answered) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
+        for n in 0..500 {
+            let (order, answered) = (Arc::clone(&order), Arc::clone(&answered));
+            let stage = Box::new(move |_: &mut Batch| order.lock().unwrap().push(n));
+            writer
+                .submit(
+                    1,
+                    stage,
+                    Box::new(move |r| {
+                        answered.fetch_add(usize::from(r.is_ok()), Ordering::SeqCst);
+                    }),
+                )
+                .unwrap();
+        }
+        writer.stop();
+        assert_eq!(*order.lock().unwrap(), (0..500).collect::<Vec<_>>());
+        assert_eq!(answered.load(Ordering::SeqCst), 500);
+    }
+
+    #[test]
+    fn a_full_queue_refuses_and_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = writer(&Arc::new(Kv::open(dir.path()).unwrap()));
+        let refused = writer.submit(SETTINGS.queue_bytes_max + 1, Box::new(|_| ()), Box::new(|_| ()));
+        assert_eq!(refused, Err(CommitError::Overloaded));
+        writer.stop();
+    }
+
+    #[test]
+    fn a_stage_that_panics_poisons_the_writer_and_nobody_waits_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = writer(&Arc::new(Kv::open(dir.path()).unwrap()));
+        assert_eq!(writer.commit(|_| -> () { panic!("a stage with a fault") }), Err(CommitError::Poisoned));
+        assert!(writer.is_poisoned());
+        assert_eq!(writer.commit(|_| ()), Err(CommitError::Poisoned));
+    }
+}

@@ -1,0 +1,433 @@
+//! Recognising personal data and secrets in a text: one pass, validators at the hit.
+//!
+//! [`scan`] reads the bytes once. A table says for each byte whether a word, a number or a mark starts there; a word costs a look at
+//! its first two letters, and only a letter pair, digit or mark that can begin something calls a detector, which reads a bounded
+//! distance around that place and checks what it found (checksum, parser, length, issuer, context words). Shapes that look like data
+//! and are not (UUIDs, timestamps, hexadecimal ids) are recognised first and skipped.
+//!
+//! Invariants: hits are ordered and do not overlap; their ends are character boundaries; what lies before the end of the last hit is
+//! never read again, so a hit means the same whether or not its neighbour has been replaced.
+//!
+//! Does not decide what is done with a hit, nor whether one is wanted at this place: the caller passes the kinds that it wants.
+
+mod card;
+mod email;
+mod iban;
+mod ip;
+pub(super) mod key_name;
+mod mac;
+mod number;
+mod phone;
+mod secret;
+mod shape;
+mod ssn;
+mod token;
+mod url;
+mod user_path;
+mod word;
+
+/// A family of data. Its name is the id of the rule that redacts it and the word after `detector =` in a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// An e-mail address.
+    Email,
+    /// A telephone number.
+    Phone,
+    /// A payment card number.
+    Card,
+    /// An international bank account number.
+    Iban,
+    /// An IPv4 or IPv6 address.
+    Ip,
+    /// A hardware (MAC) address.
+    Mac,
+    /// A US social security number.
+    Ssn,
+    /// A JSON web token.
+    Jwt,
+    /// The credentials after `Bearer` or `Basic`.
+    Bearer,
+    /// A provider's key or token, known by its prefix.
+    ApiKey,
+    /// A private key in PEM form.
+    PrivateKey,
+    /// User information in a URL.
+    UrlCredentials,
+    /// A secret among the parameters of a URL.
+    QuerySecret,
+    /// A value that the name before it (or of its member) declares a secret.
+    SecretKey,
+    /// A user's name in the path of a home directory.
+    UserPath,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Kind; 15] = [
+        Kind::Email,
+        Kind::Phone,
+        Kind::Card,
+        Kind::Iban,
+        Kind::Ip,
+        Kind::Mac,
+        Kind::Ssn,
+        Kind::Jwt,
+        Kind::Bearer,
+        Kind::ApiKey,
+        Kind::PrivateKey,
+        Kind::UrlCredentials,
+        Kind::QuerySecret,
+        Kind::SecretKey,
+        Kind::UserPath,
+    ];
+
+    /// The name in policies and receipts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Email => "email",
+            Kind::Phone => "phone",
+            Kind::Card => "card",
+            Kind::Iban => "iban",
+            Kind::Ip => "ip",
+            Kind::Mac => "mac",
+            Kind::Ssn => "ssn",
+            Kind::Jwt => "jwt",
+            Kind::Bearer => "bearer",
+            Kind::ApiKey => "api_key",
+            Kind::PrivateKey => "private_key",
+            Kind::UrlCredentials => "url_credentials",
+            Kind::QuerySecret => "query_secret",
+            Kind::SecretKey => "secret_key",
+            Kind::UserPath => "user_path",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// What stands in for it unless a rule says otherwise.
+    pub fn placeholder(self) -> &'static str {
+        match self {
+            Kind::Email => "[email]",
+            Kind::Phone => "[phone]",
+            Kind::Card => "[card]",
+            Kind::Iban => "[iban]",
+            Kind::Ip => "[ip]",
+            Kind::Mac => "[mac]",
+            Kind::Ssn => "[ssn]",
+            Kind::Jwt => "[jwt]",
+            Kind::Bearer => "[token]",
+            Kind::ApiKey => "[api-key]",
+            Kind::PrivateKey => "[private-key]",
+            Kind::UrlCredentials => "[credentials]",
+            Kind::QuerySecret | Kind::SecretKey => "[secret]",
+            Kind::UserPath => "[user]",
+        }
+    }
+}
+
+/// A set of kinds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kinds(u32);
+
+impl Kinds {
+    /// Every kind.
+    pub const ALL: Kinds = Kinds((1 << Kind::ALL.len()) - 1);
+
+    /// Adds a kind.
+    pub fn insert(&mut self, kind: Kind) {
+        self.0 |= 1 << kind as u8;
+    }
+
+    /// Whether it holds a kind.
+    pub fn contains(self, kind: Kind) -> bool {
+        self.0 & (1 << kind as u8) != 0
+    }
+}
+
+/// A piece of a text that must not stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// What it is.
+    pub kind: Kind,
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+/// Appends to `hits` what of the `wanted` kinds is in `text`. `key` is the name under which the text stands, a context for
+/// detectors; it may be empty.
+pub fn scan(text: &str, key: &str, wanted: Kinds, hits: &mut Vec<Hit>) {
+    let key = key.as_bytes();
+    let key = key.get(key.len().saturating_sub(KEY_MAX)..).unwrap_or(key);
+    let mut scan = Scan { text, bytes: text.as_bytes(), key, wanted, floor: 0, hits };
+    scan.run();
+}
+
+/// The end of a longer name tells enough.
+const KEY_MAX: usize = 64;
+
+/// Nothing shorter than this and made of [plain](PLAIN) bytes alone can be a hit.
+const PLAIN_MAX: usize = 15;
+
+/// Whether `text` obviously holds nothing: short, and made of letters and harmless marks.
+pub fn is_dull(text: &str) -> bool {
+    text.len() <= PLAIN_MAX && text.bytes().all(|b| matches!(class(b), Class::Letter | Class::Plain))
+}
+
+/// What may start at a byte.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// Nothing; `Plain` besides is no part of any hit shorter than [`PLAIN_MAX`].
+    Plain,
+    Skip,
+    Letter,
+    Digit,
+    Mark,
+}
+
+const CLASSES: [Class; 256] = classes();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time: an overrun stops the build")]
+const fn classes() -> [Class; 256] {
+    let mut table = [Class::Skip; 256];
+    let mut b = 0;
+    while b < 256 {
+        table[b] = match b as u8 {
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => Class::Letter,
+            b'0'..=b'9' => Class::Digit,
+            b':' | b'=' | b'+' | b'(' | b'-' | b'/' | b'\\' | b'%' | b'@' => Class::Mark,
+            b' ' | b'.' | b',' | b'$' => Class::Plain,
+            _ => Class::Skip,
+        };
+        b += 1;
+    }
+    table
+}
+
+fn class(b: u8) -> Class {
+    CLASSES.get(usize::from(b)).copied().unwrap_or(Class::Skip)
+}
+
+/// For each first byte of a word, the second bytes (by their low five bits) with which something may begin.
+const STARTS: [u32; 256] = starts();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time: an overrun stops the build")]
+const fn starts() -> [u32; 256] {
+    let mut table = [0u32; 256];
+    let mut i = 0;
+    while i < secret::PREFIXES.len() {
+        let prefix = secret::PREFIXES[i].text.as_bytes();
+        table[prefix[0] as usize] |= 1 << (prefix[1] & 31);
+        i += 1;
+    }
+    let mut i = 0;
+    while i < token::WORDS.len() {
+        let word = token::WORDS[i].as_bytes();
+        table[word[0].to_ascii_lowercase() as usize] |= 1 << (word[1] & 31);
+        table[word[0].to_ascii_uppercase() as usize] |= 1 << (word[1] & 31);
+        i += 1;
+    }
+    table
+}
+
+fn may_start(first: u8, second: u8) -> bool {
+    STARTS.get(usize::from(first)).copied().unwrap_or(0) & (1 << (second & 31)) != 0
+}
+
+/// Whether a byte belongs to a word: a letter, a digit or `_`.
+fn is_word(b: u8) -> bool {
+    matches!(class(b), Class::Letter | Class::Digit)
+}
+
+/// One scan of one text.
+struct Scan<'s> {
+    text: &'s str,
+    bytes: &'s [u8],
+    key: &'s [u8],
+    wanted: Kinds,
+    /// End of the last hit: nothing before it is looked at.
+    floor: usize,
+    hits: &'s mut Vec<Hit>,
+}
+
+impl<'s> Scan<'s> {
+    fn run(&mut self) {
+        let mut i = 0;
+        while let Some(&b) = self.bytes.get(i) {
+            i = match class(b) {
+                Class::Plain | Class::Skip => i + 1,
+                Class::Letter => self.word(i, b),
+                Class::Digit => self.number(i),
+                Class::Mark => self.mark(i, b),
+            };
+        }
+    }
+
+    /// A word that starts with a letter. Returns where to go on.
+    fn word(&mut self, i: usize, first: u8) -> usize {
+        if may_start(first, self.at(i + 1)) && !self.continues(i) {
+            if let Some(end) = token::jwt(self, i).and_then(|end| self.hit(Kind::Jwt, i, end)) {
+                return end;
+            }
+            if let Some((start, end)) = token::bearer(self, i)
+                && let Some(end) = self.hit(Kind::Bearer, start, end)
+            {
+                return end;
+            }
+            if let Some((start, end)) = key_name::told(self, i)
+                && let Some(end) = self.hit(Kind::SecretKey, start, end)
+            {
+                return end;
+            }
+            if let Some(end) = secret::api_key(self, i).and_then(|end| self.hit(Kind::ApiKey, i, end)) {
+                return end;
+            }
+        }
+        if self.at(i + 2).is_ascii_digit()
+            && self.at(i + 3).is_ascii_digit()
+            && let Some(end) = iban::find(self, i).and_then(|end| self.hit(Kind::Iban, i, end))
+        {
+            return end;
+        }
+        self.after_word(i, self.word_end(i))
+    }
+
+    /// Whether the word at `i` continues a longer one over a `-`, as Base64url does: no token begins there.
+    fn continues(&self, i: usize) -> bool {
+        self.before(i) == b'-' && is_word(self.before(i - 1))
+    }
+
+    /// A word that starts with a digit. Returns where to go on.
+    fn number(&mut self, i: usize) -> usize {
+        let end = self.digits_end(i);
+        if is_word(self.at(end)) {
+            return self.after_word(i, self.word_end(end));
+        }
+        if let Some(end) = shape::timestamp(self.bytes, i, end) {
+            return end;
+        }
+        if let Some((kind, start, end)) = number::find(self, i, end)
+            && let Some(end) = self.hit(kind, start, end)
+        {
+            return end;
+        }
+        self.after_word(i, end)
+    }
+
+    /// What is told by the byte after a word: UUIDs, hardware addresses, IPv6, bot tokens. Returns where to go on.
+    #[inline]
+    fn after_word(&mut self, start: usize, end: usize) -> usize {
+        let next = self.at(end);
+        if end - start <= 10 && matches!(next, b':' | b'-' | b'.') { self.joined(start, end, next) } else { end }
+    }
+
+    /// A short word and the mark that joins it to the next.
+    fn joined(&mut self, start: usize, end: usize, next: u8) -> usize {
+        let found = match (end - start, next) {
+            (8, b'-') if shape::is_uuid(self.bytes, start) => return start + shape::UUID_LENGTH,
+            (4, b'.') => mac::dotted(self, start).and_then(|end| self.hit(Kind::Mac, start, end)),
+            (2, b':' | b'-') => mac::find(self, start).and_then(|end| self.hit(Kind::Mac, start, end)),
+            (8..=10, b':') => secret::bot_token(self, start, end).and_then(|end| self.hit(Kind::ApiKey, start, end)),
+            _ => None,
+        };
+        if let Some(end) = found {
+            return end;
+        }
+        if next == b':'
+            && end - start <= 4
+            && let Some(end) = ip::v6(self, start).and_then(|end| self.hit(Kind::Ip, start, end))
+        {
+            return end;
+        }
+        end
+    }
+
+    /// A mark that may stand inside or before something. Returns where to go on.
+    fn mark(&mut self, i: usize, mark: u8) -> usize {
+        let found = match mark {
+            b'@' => email::find(self, i, 1).map(|(start, end)| (Kind::Email, start, end)),
+            b'%' => match (self.at(i + 1), self.at(i + 2)) {
+                (b'4', b'0') => email::find(self, i, 3).map(|(start, end)| (Kind::Email, start, end)),
+                _ => None,
+            },
+            b':' | b'=' => self.separator(i),
+            b'+' => phone::international(self, i).map(|end| (Kind::Phone, i, end)),
+            b'(' => phone::parenthesised(self, i).map(|end| (Kind::Phone, i, end)),
+            b'-' => secret::private_key(self, i).map(|end| (Kind::PrivateKey, i, end)),
+            b'/' | b'\\' => user_path::find(self, i).map(|(start, end)| (Kind::UserPath, start, end)),
+            _ => None,
+        };
+        found.and_then(|(kind, start, end)| self.hit(kind, start, end)).unwrap_or(i + 1)
+    }
+
+    fn separator(&mut self, i: usize) -> Option<(Kind, usize, usize)> {
+        if self.at(i) == b':' {
+            if self.at(i + 1) == b'/' && self.at(i + 2) == b'/' {
+                return url::find(self, i);
+            }
+            if self.at(i + 1) == b':' && !is_word(self.before(i)) {
+                return ip::v6(self, i).map(|end| (Kind::Ip, i, end));
+            }
+        }
+        key_name::assignment(self, i)
+    }
+
+    /// Notes a hit; `None` when its kind is not wanted here, it is empty, or does not lie after the last one.
+    fn hit(&mut self, kind: Kind, start: usize, end: usize) -> Option<usize> {
+        let valid =
+            start >= self.floor && start < end && self.text.is_char_boundary(start) && self.text.is_char_boundary(end);
+        if !valid || !self.wanted.contains(kind) {
+            return None;
+        }
+        self.hits.push(Hit { kind, start, end });
+        self.floor = end;
+        Some(end)
+    }
+
+    /// The byte at `i`; 0 past the end.
+    fn at(&self, i: usize) -> u8 {
+        self.bytes.get(i).copied().unwrap_or(0)
+    }
+
+    /// The byte before `i`; 0 at the start of the text or after a hit.
+    fn before(&self, i: usize) -> u8 {
+        if i <= self.floor { 0 } else { self.at(i - 1) }
+    }
+
+    fn slice(&self, start: usize, end: usize) -> &'s [u8] {
+        self.bytes.get(start..end).unwrap_or(&[])
+    }
+
+    /// The text between two places; empty when they are not character boundaries.
+    fn str(&self, start: usize, end: usize) -> &'s str {
+        self.text.get(start..end).unwrap_or("")
+    }
+
+    /// At most `length` bytes before `i` and after the last hit.
+    fn behind(&self, i: usize, length: usize) -> &'s [u8] {
+        self.slice(i.saturating_sub(length).max(self.floor), i)
+    }
+
+    /// Where the bytes from `i` on that satisfy `belongs` end, at most at `limit`. Detectors that may be called again inside what they
+    /// have read pass a limit close by, or time would be quadratic.
+    fn run_end(&self, i: usize, limit: usize, belongs: impl Fn(u8) -> bool) -> usize {
+        let rest = self.bytes.get(i..limit.min(self.bytes.len())).unwrap_or(&[]);
+        i + rest.iter().position(|&b| !belongs(b)).unwrap_or(rest.len())
+    }
+
+    fn word_end(&self, i: usize) -> usize {
+        self.run_end(i, usize::MAX, is_word)
+    }
+
+    fn digits_end(&self, i: usize) -> usize {
+        self.run_end(i, usize::MAX, |b| b.is_ascii_digit())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! Numbers: groups of digits with single separators, and which detector they belong to.
+//!
+//! Reads at most [`GROUPS_MAX`] groups from a place, once, and hands them to the detectors of numbers in order of certainty: IPv4
+//! (parsed), card (Luhn and issuer), SSN, phone.
+
+use super::{Kind, Scan, card, ip, is_word, phone, ssn};
+
+/// A card has at most five groups; one more tells whether a number goes on.
+const GROUPS_MAX: usize = 7;
+
+/// The digit groups that start at one place.
+pub(super) struct Groups {
+    spans: [(usize, usize); GROUPS_MAX],
+    separators: [u8; GROUPS_MAX],
+    count: usize,
+}
+
+impl Groups {
+    fn read(scan: &Scan<'_>, start: usize, first_end: usize) -> Groups {
+        let mut groups = Groups { spans: [(0, 0); GROUPS_MAX], separators: [0; GROUPS_MAX], count: 0 };
+        let mut span = (start, first_end);
+        let mut separator = 0;
+        for (slot, mark) in groups.spans.iter_mut().zip(groups.separators.iter_mut()) {
+            *slot = span;
+            *mark = separator;
+            groups.count += 1;
+            separator = scan.at(span.1);
+            if !matches!(separator, b' ' | b'-' | b'.') || !scan.at(span.1 + 1).is_ascii_digit() {
+                break;
+            }
+            span = (span.1 + 1, scan.digits_end(span.1 + 1));
+        }
+        groups
+    }
+
+    /// How many groups there are.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The number of digits in group `k`; 0 if there is none.
+    pub(super) fn length(&self, k: usize) -> usize {
+        self.spans.get(k).map_or(0, |(start, end)| end - start)
+    }
+
+    /// The separator before group `k`.
+    pub(super) fn separator(&self, k: usize) -> u8 {
+        self.separators.get(k).copied().unwrap_or(0)
+    }
+
+    /// Where group `k` ends.
+    pub(super) fn end(&self, k: usize) -> usize {
+        self.spans.get(k).map_or(0, |(_, end)| *end)
+    }
+
+    /// Whether groups 0 to `last` have these lengths, are all separated by `separator`, and group `last` is not followed by the same
+    /// separator and more digits.
+    pub(super) fn are(&self, lengths: &[usize], separator: u8) -> bool {
+        let fits = self.count >= lengths.len()
+            && lengths
+                .iter()
+                .enumerate()
+                .all(|(k, length)| self.length(k) == *length && (k == 0 || self.separator(k) == separator));
+        fits && (self.count == lengths.len() || self.separator(lengths.len()) != separator)
+    }
+}
+
+/// What the number at `start` is, whose first digits end at `first_end`.
+pub(super) fn find(scan: &Scan<'_>, start: usize, first_end: usize) -> Option<(Kind, usize, usize)> {
+    if first_end - start > 19 || is_continued(scan, start) {
+        return None;
+    }
+    let groups = Groups::read(scan, start, first_end);
+    if let Some(end) = ip::v4(scan, start, &groups) {
+        return Some((Kind::Ip, start, end));
+    }
+    if let Some(end) = card::find(scan, start, &groups) {
+        return Some((Kind::Card, start, end));
+    }
+    if let Some(end) = ssn::find(scan, start, &groups) {
+        return Some((Kind::Ssn, start, end));
+    }
+    phone::national(scan, start, &groups).map(|end| (Kind::Phone, start, end))
+}
+
+/// Whether the number at `start` is the tail of something longer: `0.4111`, `ORD-2022-1234567`, `#4111`.
+fn is_continued(scan: &Scan<'_>, start: usize) -> bool {
+    match scan.before(start) {
+        b'.' | b'-' | b'_' | b',' => is_word(scan.before(start - 1)),
+        b'#' | b'$' => true,
+        _ => false,
+    }
+}
+
+/// Whether a number may end at `end`: no letter, digit or decimals follow.
+pub(super) fn ends(scan: &Scan<'_>, end: usize) -> bool {
+    let next = scan.at(end);
+    let goes_on = matches!(next, b'.' | b',' | b'-') && scan.at(end + 1).is_ascii_digit();
+    !is_word(next) && next != b'%' && !goes_on
+}
+
+/// The digits of `bytes`, as numbers.
+pub(super) fn digits(bytes: &[u8]) -> impl DoubleEndedIterator<Item = u32> + '_ {
+    bytes.iter().filter(|b| b.is_ascii_digit()).map(|b| u32::from(b - b'0'))
+}

@@ -1,0 +1,134 @@
+//! Telephone numbers: international with `+`, North American in their written forms, others when a word announces them.
+
+use super::number::{Groups, ends};
+use super::{Scan, is_word, word};
+
+/// E.164 allows 15 digits; fewer than 8 are no international number in use.
+const DIGITS: std::ops::RangeInclusive<usize> = 8..=15;
+
+/// Past this many digits a blank ends a number: what follows is another one.
+const DIGITS_USUAL: usize = 12;
+
+/// Digits without any separator may be anything, unless the label stands right before them.
+const LABEL_NEAR: usize = 12;
+
+const WORDS: [&str; 22] = [
+    "phone",
+    "phones",
+    "tel",
+    "telephone",
+    "mobile",
+    "cell",
+    "cellphone",
+    "fax",
+    "whatsapp",
+    "sms",
+    "msisdn",
+    "telefon",
+    "telefono",
+    "telefoon",
+    "handy",
+    "mobil",
+    "movil",
+    "celular",
+    "callback",
+    "gsm",
+    "hotline",
+    "rufnummer",
+];
+
+/// Words that announce a number only if it is also written like one.
+const WEAK_WORDS: [&str; 8] = ["call", "calling", "contact", "reach", "dial", "text", "ring", "voicemail"];
+
+/// The end of the number that starts with the `+` at `i`.
+pub(super) fn international(scan: &Scan<'_>, i: usize) -> Option<usize> {
+    if !matches!(scan.at(i + 1), b'1'..=b'9') || is_word(scan.before(i)) || matches!(scan.before(i), b'+' | b'/') {
+        return None;
+    }
+    let american = scan.at(i + 1) == b'1';
+    let most = if american { 11 } else { *DIGITS.end() };
+    let (mut at, mut end, mut digits, mut marks, mut dots) = (i + 1, i + 1, 0, 0, 0);
+    while digits < most && at - i < 32 {
+        match scan.at(at) {
+            b'0'..=b'9' => {
+                digits += 1;
+                end = at + 1;
+                marks = 0;
+            }
+            b' ' if digits >= DIGITS_USUAL => break,
+            b'.' if marks == 0 => {
+                dots += 1;
+                marks += 1;
+            }
+            b' ' | b'-' | b'(' | b')' | b'/' if marks < 2 => marks += 1,
+            _ => break,
+        }
+        at += 1;
+    }
+    let decimal = dots == 1 && !scan.slice(i, end).iter().any(|b| matches!(b, b' ' | b'-' | b'('));
+    let complete = if american { digits == 11 && !matches!(scan.at(i + 2), b'0') } else { DIGITS.contains(&digits) };
+    (complete && !decimal && !is_word(scan.at(end))).then_some(end)
+}
+
+/// The end of the number that starts with the `(` at `i`, such as `(415) 555-2671`.
+pub(super) fn parenthesised(scan: &Scan<'_>, i: usize) -> Option<usize> {
+    let three = |at: usize| matches!(scan.at(at), b'2'..=b'9') && scan.digits_end(at) == at + 3;
+    if !three(i + 1) || scan.at(i + 4) != b')' {
+        return None;
+    }
+    let exchange = if scan.at(i + 5) == b' ' { i + 6 } else { i + 5 };
+    let line = exchange + 4;
+    let shaped =
+        three(exchange) && matches!(scan.at(exchange + 3), b'-' | b'.' | b' ') && scan.digits_end(line) == line + 4;
+    (shaped && !is_word(scan.at(line + 4))).then_some(line + 4)
+}
+
+/// The end of the number at `start` written without `+`.
+pub(super) fn national(scan: &Scan<'_>, start: usize, groups: &Groups) -> Option<usize> {
+    if let Some(end) = american(scan, start, groups) {
+        return Some(end);
+    }
+    let (digits, last) = extent(groups);
+    let end = groups.end(last);
+    if !(7..=15).contains(&digits) || !ends(scan, end) {
+        return None;
+    }
+    let written = last > 0 && last <= 5 && groups.length(0) <= 5 || scan.at(start) == b'0' && digits >= 9;
+    let announced = if written {
+        word::announced(scan, start, &WORDS) || word::announced(scan, start, &WEAK_WORDS)
+    } else {
+        word::announced_within(scan, start, LABEL_NEAR, &WORDS)
+    };
+    announced.then_some(end)
+}
+
+/// `415-555-2671`, `415.555.2671`, `1-415-555-2671`; with blanks or nothing between only when announced.
+fn american(scan: &Scan<'_>, start: usize, groups: &Groups) -> Option<usize> {
+    let area = usize::from(groups.length(0) == 1 && scan.at(start) == b'1');
+    let separator = groups.separator(area + 1);
+    let shaped = match area {
+        0 => groups.are(&[3, 3, 4], separator),
+        _ => groups.are(&[1, 3, 3, 4], separator),
+    };
+    let valid = |k: usize| matches!(scan.at(groups.end(k).saturating_sub(3)), b'2'..=b'9');
+    if !shaped || !valid(area) || !valid(area + 1) {
+        return None;
+    }
+    let end = groups.end(area + 2);
+    let sure = separator != b' ' || word::announced(scan, start, &WORDS) || word::announced(scan, start, &WEAK_WORDS);
+    (sure && ends(scan, end)).then_some(end)
+}
+
+/// The digits of the groups that can belong to one number, and the last such group.
+fn extent(groups: &Groups) -> (usize, usize) {
+    let mut digits = groups.length(0);
+    let mut last = 0;
+    for k in 1..groups.count() {
+        if digits + groups.length(k) > DIGITS_USUAL {
+            break;
+        }
+        digits += groups.length(k);
+        last = k;
+    }
+    (digits, last)
+}

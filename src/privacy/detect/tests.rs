@@ -1,0 +1,270 @@
+//! What is found and, as important, what is not.
+
+use super::*;
+
+fn found(text: &str) -> Vec<(Kind, &str)> {
+    found_under("", text)
+}
+
+fn found_under<'t>(key: &str, text: &'t str) -> Vec<(Kind, &'t str)> {
+    let mut hits = Vec::new();
+    scan(text, key, Kinds::ALL, &mut hits);
+    hits.iter().map(|hit| (hit.kind, &text[hit.start..hit.end])).collect()
+}
+
+/// The text of each case holds its data between `«` and `»`, or none.
+fn check(kind: Kind, cases: &[&str]) {
+    for case in cases {
+        let text = case.replace(['«', '»'], "");
+        let expected: Vec<(Kind, &str)> =
+            case.split('«').skip(1).map(|part| (kind, part.split_once('»').expect("every « has its »").0)).collect();
+        assert_eq!(found(&text), expected, "{case}");
+    }
+}
+
+#[test]
+fn email_addresses() {
+    check(
+        Kind::Email,
+        &[
+            "to=<«ann@example.com»> in 3 ms",
+            "write to «Ann.B-c_d+tag@mail.example.co.uk».",
+            "連絡先は«foo@example.com»です",
+            "«jürgen@müller-söhne.de», sofort",
+            "GET /u?email=«ann%40example.com»&x=1",
+            "mailto:«ann@example.com»?subject=x",
+            "git clone git@github.com:acme/year.git",
+            "npm i @acme/cost@11.7.7 --save-exact",
+            "registry.example.com/prove@sha256:6758ca",
+            "@app.route('/health') user@localhost a@b logo@2x.png",
+            "@@@@ @. .@. a@.com a@b..com",
+        ],
+    );
+}
+
+#[test]
+fn telephone_numbers() {
+    check(
+        Kind::Phone,
+        &[
+            "from «+49717163213»: hi",
+            "tel:«+55 11 5160-4349» clicked",
+            "«+1 (602) 891-3784» or «831.542.5531».",
+            "My number is «(504) 786-2092».",
+            "at «415-555-2671» or «1-279-555-0100»",
+            "Call me back on «08-36 98 32» after 5pm",
+            "Phone «04774 424420».",
+            "mobile: «6505551234»",
+            "at 12345678 and 04774 424420",
+            "timezone +0200, offset +05:30, delta +12345.678",
+            "headphones 6505551234 sold",
+            "order 123-456-7890 and 2022-555-2671-999",
+            "sms queue took 536916225 ns",
+        ],
+    );
+    assert_eq!(found_under("phoneNumber", "026 426 4905"), [(Kind::Phone, "026 426 4905")]);
+    assert_eq!(found_under("count", "0264264905"), []);
+}
+
+#[test]
+fn payment_cards() {
+    check(
+        Kind::Card,
+        &[
+            "value '«4111111111111111»' for",
+            "PAN «3782-822463-10005» exp 04/29",
+            "«4111 1111 1111 1111», «3056 930902 5904»",
+            "new range «2221000000000009»",
+            "wrong check digit 4111111111111112",
+            "no issuer 9111111111111115",
+            "fraction 0.4111111111111111 id-4111111111111111 x4111111111111111",
+            "epoch 1684641478 / 1601046026987 / 1776954851034007 / 1604183116937594035",
+            "4111 1111 1111 1111 1111",
+        ],
+    );
+}
+
+#[test]
+fn bank_accounts() {
+    check(
+        Kind::Iban,
+        &[
+            "IBAN: «DE89 3704 0044 0532 0130 00», reference",
+            "iban=«GB82WEST12345698765432» amount",
+            "«fr1420041010050500013m02606» ok",
+            "to «DE89 3704 0044 0532 0130 00» instead",
+            "DE89 3704 0044 0532 0130 01 has a wrong check digit",
+            "DE893704004405320130001 is too long",
+        ],
+    );
+}
+
+#[test]
+fn addresses_of_machines() {
+    check(
+        Kind::Ip,
+        &[
+            "«44.112.51.25» - - [25/Nov/2026]",
+            "peer [«2600:1700:1f24:4ef5:79aa:648a:78f1:59f5»]:3000",
+            "client «2401:4900:742c:ddae::599:e106», «fe80::1»%eth0",
+            "via «::ffff:192.0.2.7» to /«10.1.2.3»:9092",
+            "from «10.0.0.1»-«10.0.0.9»",
+            "driver version 6.8.14.9 (min 7.11.8.1), v1.2.3.4, Chrome/91.0.44.12, libx 1.2.5.1-2, 1.2.3.4.5",
+            "at 12:34:56 on ::1, 127.0.0.1 or 0.0.0.0; 10.0.0.0/8; a::b(1); std::fmt; ad::Bed; dead::beef; :: b::",
+            "999.1.1.1 1.2.3 00:11:22",
+        ],
+    );
+    check(
+        Kind::Mac,
+        &[
+            "to «cc:20:a5:b8:f8:51» via",
+            "«4C-6B-B9-55-25-5B»",
+            "arp «b046.192c.022f» on",
+            "ff:ff:ff:ff:ff:ff 0f d2 4a 1.2.3",
+        ],
+    );
+}
+
+#[test]
+fn social_security_numbers() {
+    check(
+        Kind::Ssn,
+        &[
+            "near \"«349-59-9109»\" line 11",
+            "my social security number is «405 41 3697»",
+            "ssn=«405413697»",
+            "405 41 3697 and 405413697 alone",
+            "000-12-3456 666-12-3456 912-12-3456 349-00-9109 349-59-0000",
+            "part 1-349-59-9109-2",
+        ],
+    );
+}
+
+#[test]
+fn tokens_and_keys() {
+    check(Kind::Jwt, &["expired: «eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI5ODYifQ.pfec4TY0xJA6auu», eyJ not"]);
+    check(
+        Kind::Bearer,
+        &["got Bearer «60cde69bfb0974959» and Bearer «user-token-SECRET»", "use Basic «YW5uOnNlY3JldA==» here"],
+    );
+    check(
+        Kind::Bearer,
+        &["Bearer token expired", "the bearer of bad news", "Basic training completed", "Bearer <token>"],
+    );
+    check(
+        Kind::ApiKey,
+        &[
+            "for «AKIAIOSFODNN7EXAMPLE»",
+            "key «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», «sk-ant-api03-PGnyLuM6nEBIKg8YZQn1Ijfkdt3otU1W»",
+            "bot «6200762106:AAN_D0MTw9wUNQfyDOgf4Q-HvBnea0cJwyf»",
+            "https://hooks.slack.com/services/«T8S064GHFGS/BNDSDZTR2PD/UU9ZS34ERTAuG6mgbhqR7ivG» x",
+            "tg_0011223344556677 AKIA sk-learn-something-long-enough ghp_short skip_this SKU-12",
+        ],
+    );
+    let own = format!("tg_0011223344556677_{}", "0af3".repeat(16));
+    assert_eq!(found(&own), [(Kind::ApiKey, own.as_str())]);
+    check(
+        Kind::PrivateKey,
+        &[
+            "key: «-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----» end",
+            "«-----BEGIN OPENSSH PRIVATE KEY-----\\nb3Bl»",
+            "-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----",
+        ],
+    );
+}
+
+#[test]
+fn secrets_in_urls() {
+    check(
+        Kind::UrlCredentials,
+        &[
+            "postgres://svc_app:«dragon00»@db-1.prod.internal/x",
+            "redis://:«p@ss»@cache:6379",
+            "https://«0123456789abcdef»@o1.ingest.example.com/2",
+            "ssh://git@github.com/acme/x.git http://host:8080/a@b",
+            "https://svc:[credentials]@host/",
+        ],
+    );
+    check(
+        Kind::QuerySecret,
+        &[
+            "https://x.test/reset?token=«pnVNdr8n-3bjbOuAMIQE16vkc9RfQDnW2PLgQl2B1PA»&a=1",
+            "/login?user=1&password=«nlyMU7Hj2J»",
+            "/cb?code=«h8VIBiuEcu4sL5oN8YZwp8JV»&state=oyYND8tS",
+            "http_requests_total{method=\"PUT\",code=\"200\"} 7623981248",
+            "/x?page=2&sort=asc&next_page_token=CAUQAA12345678901234",
+        ],
+    );
+}
+
+#[test]
+fn what_a_name_declares_secret() {
+    check(
+        Kind::SecretKey,
+        &[
+            "Authorization: Bearer «x9»",
+            "curl -H 'X-Api-Key: «k3y-value»' -H 'Cookie: «a=b; theme=dark»' https://x.test",
+            "AWS_SECRET_ACCESS_KEY=«sECAtE9hFip4I8G4SUaRak0GmybAOfWQlreBtVVq»",
+            "body={\"username\":\"x\",\"password\":\"«Monkey 61\\\"x»\",\"n\":1}",
+            "{\\\"client_secret\\\": \\\"«abc»\\\"}",
+            "password: «hunter2» and dbPassword=«x»;",
+            "my password is «Blue!341» and it",
+            "AccountName=acme;AccountKey=«e4pG9ys8aQd1w4MRvLPO==»;End",
+            "Authorization: Digest «username=\"ann\", realm=\"x\"»",
+        ],
+    );
+    for text in [
+        "max_tokens: 4096",
+        "the author edited the article",
+        "Invalid password: must be at least 8 characters",
+        "Authorization: Bearer <token>",
+        "password=None token=null secret=${SECRET} api_key=*** password=[secret]",
+        "auth method changed from saml to oidc; session=018d948b-d264-7102-8c36-ec7e95a6ad20",
+        "monkey=banana tokens=12 primary_key=17 author=ann",
+        "let secret = compute(); let api_key = Key::new();",
+        "Password reset e-mail queued for account 234396",
+    ] {
+        assert_eq!(found(text), [], "{text}");
+    }
+}
+
+#[test]
+fn names_in_home_directories() {
+    check(
+        Kind::UserPath,
+        &[
+            "File \"/home/«alarranaga»/projects/app\"",
+            "open 'C:\\Users\\«luciec»\\AppData'",
+            "open \"C:\\\\Users\\\\«luciec»\\\\AppData\"",
+            "at /Users/«gunbird»/dev",
+            "/home/runner/work src/home/page.rs https://x.test/users/12 /Users/Shared/x",
+        ],
+    );
+}
+
+#[test]
+fn telemetry_survives() {
+    for text in [
+        "018d948b-d264-7102-8c36-ec7e95a6ad20",
+        "4408b8f8d70701f5fcb57a53a1499074",
+        "sha256:ba074f683721d65f4a35f0a2a0f39798835fc1ab2843eb7889359dbf3c6cca4d verified",
+        "2026-11-22T13:15:00.488577+02:00",
+        "Expires: Wed, 20 Jan 2021 12:00:00 GMT",
+        "p50=2318.985 p95=457.1 n=56219 in 135.375ms",
+        "invoice total $4,973.71 for ORD-2022-5276368, tracking 1ZUQDCARGYQVLRQ5L3",
+        "a::b(1) at src/main.rs:4785:82 port 8080",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:110.0) Gecko/20100101 Chrome/115.0.6741.50 Firefox/108.0",
+        "so4uaLCl4QNxCBGHqNKSm7IKAoIDNpecRtbprahzOFYFdDbZvrkxMnF4FoBGY1aDEb3XhJNzbH2SvfnXgPlQzwipD58pjEd/eNM9mg1ppf1nCJwtq3I+TalJ",
+        "mcp_1_1693234567890",
+    ] {
+        assert_eq!(found(text), [], "{text}");
+    }
+}
+
+#[test]
+fn what_lies_behind_a_hit_is_not_read_again() {
+    let text = "ann@example.com@example.org 4111111111111111@x.org";
+    let hits = found(text);
+    assert!(hits.windows(2).all(|pair| pair[0].1.as_ptr() as usize + pair[0].1.len() <= pair[1].1.as_ptr() as usize));
+    assert!(!hits.is_empty());
+}

@@ -1,0 +1,348 @@
+//! The promises of the airlock, through its front.
+
+use proptest::prelude::*;
+
+use super::super::event::Consent;
+use super::super::pseudonym::is_pseudonym;
+use super::super::{DEFAULT_POLICY, detect, json::Members};
+use super::*;
+
+const USER_KEY: [u8; 32] = [1; 32];
+
+fn context<'c>() -> Context<'c> {
+    Context {
+        keys: PseudonymKeys { user: &USER_KEY, address: &[2; 32], session: &[3; 32] },
+        client_address: "198.51.100.7".parse().ok(),
+        user_agent: Some("agent/1"),
+        signals: Signals::default(),
+        received: Millis(0),
+    }
+}
+
+fn scrubber(policy: &str) -> Scrubber {
+    Scrubber::from_toml(policy, &Settings::default()).unwrap()
+}
+
+fn clean<'a>(fields: Fields<'a>, context: &Context<'_>) -> CleanEvent<'a> {
+    scrubber("").scrub(RawEvent::new(fields), context, &mut Receipt::default()).unwrap()
+}
+
+fn scrub_json(scrubber: &Scrubber, text: &str) -> (String, Receipt) {
+    let mut receipt = Receipt::default();
+    let mut out = Vec::new();
+    scrubber.scrub_value(Json::parse(text.as_bytes(), 32).unwrap(), &mut receipt).write_to(&mut out);
+    (String::from_utf8(out).unwrap(), receipt)
+}
+
+fn scrubbed(policy: &str, text: &str) -> String {
+    scrub_json(&scrubber(policy), text).0
+}
+
+#[test]
+fn who_is_pseudonymized_truncated_or_gone() {
+    let fields = Fields {
+        id: Some("e1".into()),
+        user: Some("ann@example.com".into()),
+        ip: Some("[2001:db8:1:2::7]:443".into()),
+        user_agent: Some("Mozilla/5.0 (ann@example.com)".into()),
+        ..Fields::default()
+    };
+    let event = clean(fields, &context());
+    let fields = event.fields();
+    assert_eq!(fields.id, None);
+    assert_eq!(fields.user.as_deref(), Some(pseudonym(&USER_KEY, USER, b"ann@example.com").as_str()));
+    assert_eq!(fields.ip.as_deref(), Some("2001:db8:1::"));
+    assert_eq!(fields.user_agent, None);
+    assert!(fields.session.as_deref().is_some_and(|session| session.starts_with("s_") && is_pseudonym(session)));
+    assert!(event.provenance().session_derived);
+    let mut attributes = Vec::new();
+    event.write_attributes(&mut attributes);
+    assert_eq!(attributes, br#"{"user_agent":"Mozilla/5.0 ([email])"}"#);
+}
+
+#[test]
+fn a_sender_cannot_choose_a_pseudonym() {
+    let chosen = pseudonym(&USER_KEY, USER, b"somebody else");
+    let event = clean(Fields { user: Some(chosen.clone().into()), ..Fields::default() }, &context());
+    assert_ne!(event.fields().user.as_deref(), Some(chosen.as_str()));
+}
+
+#[test]
+fn what_is_no_address_is_not_kept_and_not_replaced_by_the_clients() {
+    let event = clean(Fields { ip: Some("ann at home".into()), ..Fields::default() }, &context());
+    assert_eq!(event.fields().ip, None);
+    let event = clean(Fields::default(), &context());
+    assert_eq!(event.fields().ip.as_deref(), Some("198.51.100.0"));
+}
+
+#[test]
+fn a_session_that_was_sent_is_kept_as_text() {
+    let event = clean(Fields { session: Some("mcp_1_1693234567890".into()), ..Fields::default() }, &context());
+    assert_eq!(event.fields().session.as_deref(), Some("mcp_1_1693234567890"));
+    assert!(!event.provenance().session_derived);
+}
+
+#[test]
+fn consent_and_signals() {
+    let refused = |settings: &Settings, policy: &str, fields: Fields<'static>, signals: Signals| {
+        let scrubber = Scrubber::from_toml(policy, settings).unwrap();
+        let context = Context { signals, ..context() };
+        scrubber.scrub(RawEvent::new(fields), &context, &mut Receipt::default()).err().map(|refusal| refusal.reason)
+    };
+    let denied = || Fields { consent: Some(Consent::Denied), ..Fields::default() };
+    let gpc = Signals { gpc: true, dnt: false };
+    let on = Settings::default();
+    let off = Settings { tracking: false, ..on };
+    assert_eq!(refused(&off, "", Fields::default(), Signals::default()), Some(Reason::TrackingOff));
+    assert_eq!(refused(&on, "", denied(), Signals::default()), Some(Reason::ConsentDenied));
+    assert_eq!(refused(&on, "preset = 'cnil-audience'", Fields::default(), gpc), Some(Reason::ConsentDenied));
+    assert_eq!(refused(&on, "", Fields::default(), gpc), None);
+
+    let fields = Fields {
+        user: Some("ann".into()),
+        user_agent: Some("x".into()),
+        name: Some("tool".into()),
+        ..Fields::default()
+    };
+    let event = clean(fields, &Context { signals: gpc, ..context() });
+    let fields = event.fields();
+    assert!(fields.user.is_none() && fields.ip.is_none() && fields.session.is_none() && fields.attributes.is_empty());
+    assert_eq!(fields.name.as_deref(), Some("tool"));
+}
+
+#[test]
+fn every_text_of_an_event_passes_the_rules() {
+    let leak = || Some(Cow::Borrowed("x ann@example.com"));
+    let fields = Fields {
+        name: leak(),
+        session: leak(),
+        country: leak(),
+        client_name: leak(),
+        client_version: leak(),
+        server_name: leak(),
+        server_version: leak(),
+        model: leak(),
+        language: leak(),
+        error_type: leak(),
+        error_message: leak(),
+        method: leak(),
+        path: leak(),
+        unit: leak(),
+        severity: leak(),
+        body: leak(),
+        trace_id: leak(),
+        span_id: leak(),
+        parent_id: leak(),
+        attributes: vec![("ann@example.com".into(), Json::Array(vec![Json::Str("ann@example.com".into())]))],
+        ..Fields::default()
+    };
+    let mut receipt = Receipt::default();
+    let event = scrubber("").scrub(RawEvent::new(fields), &context(), &mut receipt).unwrap();
+    assert_eq!(receipt.iter().find(|(rule, _)| *rule == "email"), Some(("email", 21)));
+    let mut attributes = Vec::new();
+    event.write_attributes(&mut attributes);
+    assert_eq!(attributes, br#"{"[email]":["[email]"]}"#);
+    assert_eq!(event.fields().parent_id.as_deref(), Some("x [email]"));
+}
+
+#[test]
+fn credentials_go_wherever_they_stand_and_structure_stays() {
+    for (text, expected) in [
+        (
+            r#"{"headers":{"authorization":"Bearer user-token-SECRET","Cookie":"a=b; c=d","host":"x"}}"#,
+            r#"{"headers":{"authorization":"Bearer [secret]","Cookie":"[secret]","host":"x"}}"#,
+        ),
+        (
+            r#"{"headers":[["Authorization","Basic x"],["accept","*/*"]]}"#,
+            r#"{"headers":[["Authorization","Basic [secret]"],["accept","*/*"]]}"#,
+        ),
+        (r#"["cookie","sid=1","host","x"]"#, r#"["cookie","[secret]","host","x"]"#),
+        (r#"["authorization","content-type"]"#, r#"["authorization","content-type"]"#),
+        (
+            r#"[{"name":"set-cookie","value":"a=b"},{"key":"http.header.x-api-key","value":{"stringValue":"k"}}]"#,
+            r#"[{"name":"set-cookie","value":"[secret]"},{"key":"http.header.x-api-key","value":{"stringValue":"[secret]"}}]"#,
+        ),
+        (
+            r#"{"password":123456,"secret":{"a":["x",1]},"apiKey":null,"has_password":true}"#,
+            r#"{"password":"[secret]","secret":{"a":["[secret]","[secret]"]},"apiKey":null,"has_password":true}"#,
+        ),
+        (
+            r#"{"properties":{"password":{"type":"string","description":"at least 8"}}}"#,
+            r#"{"properties":{"password":{"type":"string","description":"at least 8"}}}"#,
+        ),
+        (
+            r#"{"max_tokens":4096,"token_count":17,"author":"x","tokens":5,"primary_key":"17"}"#,
+            r#"{"max_tokens":4096,"token_count":17,"author":"x","tokens":5,"primary_key":"17"}"#,
+        ),
+        (
+            r#"{"acct":4111111111111111,"ts":1693234567890,"n":18446744073709551615}"#,
+            r#"{"acct":"[card]","ts":1693234567890,"n":18446744073709551615}"#,
+        ),
+    ] {
+        assert_eq!(scrubbed("", text), expected);
+    }
+}
+
+#[test]
+fn the_operators_rules_do_what_they_say_where_they_say() {
+    let policy = r#"
+        [[rules]]
+        id = "order"
+        pattern = 'ORD-\d+'
+        selector = "a.**"
+        [[rules]]
+        id = "payroll"
+        keys = ["employee-number"]
+        method = "remove"
+        [[rules]]
+        id = "email"
+        selector = "!free"
+        [[rules]]
+        id = "card"
+        method = "mask"
+        [[rules]]
+        id = "ip"
+        method = "truncate"
+    "#;
+    let text = r#"{"a":{"b":"ORD-17"},"c":"ORD-17","employeeNumber":7,"free":"x@y.zz","d":"x@y.zz","e":"4111111111111111","f":"from 192.0.2.77"}"#;
+    let expected = r#"{"a":{"b":"[order]"},"c":"ORD-17","free":"x@y.zz","d":"[email]","e":"************1111","f":"from 192.0.2.0"}"#;
+    assert_eq!(scrubbed(policy, text), expected);
+    assert_eq!(scrubbed(policy, expected), expected);
+}
+
+#[test]
+fn a_clean_text_is_handed_through_without_a_copy() {
+    let scrubber = scrubber("");
+    let text = "GET /tools/list took 135.375ms at 2026-11-22T13:15:00Z for 018d948b-d264-7102-8c36-ec7e95a6ad20";
+    assert!(
+        matches!(scrubber.scrub_text(text, &mut Receipt::default()), Cow::Borrowed(same) if std::ptr::eq(same, text))
+    );
+}
+
+#[test]
+fn the_hash_tells_policies_and_settings_apart() {
+    let hash = |policy, settings: Settings| Scrubber::from_toml(policy, &settings).unwrap().policy_hash();
+    let base = Settings::default();
+    assert_eq!(hash("", base), hash(DEFAULT_POLICY, base));
+    assert_ne!(hash("", base), hash("preset = 'balanced'", base));
+    assert_ne!(hash("", base), hash("", Settings { address: Some(AddressPolicy::Drop), ..base }));
+}
+
+/// Texts made of what detectors look at, glued together without regard.
+fn hostile_text() -> impl Strategy<Value = String> {
+    let pieces = prop::sample::select(vec![
+        "ann@example.com",
+        "4111111111111111",
+        "4111 1111 1111 1111",
+        "+1 415 555 2671",
+        "(415) 555-2671",
+        "DE89370400440532013000",
+        "192.0.2.7",
+        "2001:db8::7",
+        "349-59-9109",
+        "eyJhbGciOiJI.eyJzdWIiOiI5.pfec4TY0",
+        "Bearer ",
+        "Basic YW5uOnNlY3JldA==",
+        "AKIAIOSFODNN7EXAMPLE",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----END PRIVATE KEY-----",
+        "https://",
+        "u:pw@h/",
+        "?token=",
+        "password=",
+        "password: ",
+        "\"secret\":\"",
+        "Cookie: a=b; ",
+        "Authorization: ",
+        "/home/",
+        "C:\\Users\\",
+        "cc:20:a5:b8:f8:51",
+        "%40",
+        "@",
+        ".",
+        "-",
+        ":",
+        "::",
+        "=",
+        " ",
+        "\"",
+        "\\",
+        "'",
+        "[",
+        "]",
+        "[email]",
+        "<",
+        ">",
+        "1",
+        "12",
+        "555",
+        "a",
+        "ff",
+        "é",
+        "名",
+        "\u{1f600}",
+        "\n",
+        "phone ",
+        "ssn ",
+        "card ",
+        "password is ",
+        "x@",
+        "&",
+        ";",
+        ",",
+    ]);
+    let any = prop_oneof![4 => pieces.prop_map(str::to_owned), 1 => "\\PC{0,8}", 1 => "[0-9 .:-]{1,12}"];
+    prop::collection::vec(any, 0..24).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_fires_on_what_was_scrubbed(text in hostile_text()) {
+        let scrubber = scrubber("");
+        let once = scrubber.scrub_text(&text, &mut Receipt::default()).into_owned();
+        let mut receipt = Receipt::default();
+        let twice = scrubber.scrub_text(&once, &mut receipt);
+        prop_assert_eq!(&*twice, once.as_str());
+        prop_assert!(receipt.is_empty());
+        let mut hits = Vec::new();
+        detect::scan(&once, "", detect::Kinds::ALL, &mut hits);
+        prop_assert!(hits.is_empty());
+    }
+
+    #[test]
+    fn scrubbing_a_value_twice_changes_nothing_under_any_method(
+        text in hostile_text(), key in "(password|authorization|x-api-key|name|phone|[a-z@.]{0,12})", number in any::<i64>(),
+        method in prop::sample::select(vec!["remove", "replace", "mask", "pseudonymize"]),
+    ) {
+        let mut policy = String::new();
+        for kind in detect::Kind::ALL {
+            policy.push_str(&format!("[[rules]]\nid = '{}'\nmethod = '{method}'\n", kind.name()));
+        }
+        let scrubber = scrubber(&policy);
+        let quoted = serde_json::to_string(&text).unwrap();
+        let json = format!(r#"{{"{key}":{quoted},"n":{number},"list":["{key}",{quoted},{{"name":"{key}","value":{quoted}}}]}}"#);
+        let (once, _) = scrub_json(&scrubber, &json);
+        let (twice, _) = scrub_json(&scrubber, &once);
+        prop_assert_eq!(twice, once);
+    }
+
+    #[test]
+    fn an_address_of_any_kind_never_leaves_in_full(bits in any::<u128>(), v4 in any::<u32>(), six in any::<bool>()) {
+        let address: IpAddr = if six { std::net::Ipv6Addr::from_bits(bits | 1).into() } else { std::net::Ipv4Addr::from_bits(v4 | 1).into() };
+        let event = clean(Fields { ip: Some(address.to_string().into()), ..Fields::default() }, &context());
+        let full = address.to_canonical().to_string();
+        prop_assert_ne!(event.fields().ip.as_deref(), Some(full.as_str()));
+    }
+}
+
+#[test]
+fn a_member_found_by_name_keeps_its_neighbours() {
+    let mut members: Members<'_> =
+        vec![("".into(), Json::Null), ("password".into(), Json::Str("x".into())), ("b".into(), Json::Bool(true))];
+    let policy = scrubber("[[rules]]\nid = 'secret_key'\nmethod = 'remove'");
+    let mut receipt = Receipt::default();
+    Job { policy: &policy.policy, keys: None, receipt: &mut receipt }.members(&mut members, None);
+    assert_eq!(members.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), ["", "b"]);
+}

@@ -1,0 +1,369 @@
+//! Selectors: where a rule applies.
+//!
+//! ```text
+//! any    = all *( "||" all )
+//! all    = term *( "&&" term )
+//! term   = [ "!" ] ( "(" any ")" | "$string" | "$number" | "$key" | path )
+//! path   = step *( "." step )
+//! step   = "**" (any number of levels) | "*" (one level) | name | "'" any characters "'"
+//! ```
+//! `attributes.**` is everything below `attributes`; `$string && !name` every text but the event's name; `**.'http.url'` a member
+//! whose name holds a dot. `$key` is a member's name itself, at the path of its value. Array items are steps `0`, `1`, ...
+//!
+//! Matching allocates nothing: a [`Place`] is a chain on the stack, read from its end.
+
+use std::fmt;
+
+/// What kind of thing a rule looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueType {
+    /// A string.
+    String,
+    /// A number.
+    Number,
+    /// The name of an object's member.
+    Key,
+}
+
+/// A path from the root of an event or value, as a chain of steps that ends at the leaf.
+#[derive(Clone, Copy)]
+pub struct Place<'p> {
+    parent: Option<&'p Place<'p>>,
+    step: Step<'p>,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'p> {
+    Name(&'p str),
+    Index(usize),
+}
+
+impl<'p> Place<'p> {
+    /// A member of the root.
+    pub fn root(name: &'p str) -> Self {
+        Place { parent: None, step: Step::Name(name) }
+    }
+
+    /// A member below `parent`, or of the root.
+    pub fn member(parent: Option<&'p Place<'p>>, name: &'p str) -> Self {
+        Place { parent, step: Step::Name(name) }
+    }
+
+    /// An array's item below `parent`, or of the root.
+    pub fn item(parent: Option<&'p Place<'p>>, index: usize) -> Self {
+        Place { parent, step: Step::Index(index) }
+    }
+
+    /// The name of the nearest member at or above this place; empty at the root.
+    pub fn name(&self) -> &'p str {
+        match (self.step, self.parent) {
+            (Step::Name(name), _) => name,
+            (Step::Index(_), Some(parent)) => parent.name(),
+            (Step::Index(_), None) => "",
+        }
+    }
+}
+
+/// A compiled selector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selector(Expr);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Expr {
+    Any(Vec<Expr>),
+    All(Vec<Expr>),
+    Not(Box<Expr>),
+    Type(ValueType),
+    Path(Vec<Glob>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Glob {
+    Deep,
+    One,
+    Name(String),
+}
+
+/// Why a text is not a selector.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{problem} at character {at}")]
+pub struct Invalid {
+    problem: &'static str,
+    at: usize,
+}
+
+/// Parentheses deeper than this are refused, so that a policy cannot exhaust the stack.
+const NESTING_MAX: usize = 16;
+
+impl Selector {
+    /// Every place.
+    pub fn everywhere() -> Self {
+        Selector(Expr::Path(vec![Glob::Deep]))
+    }
+
+    /// Reads one selector.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let mut parser = Parser { text, at: 0, depth: 0 };
+        let expr = parser.any()?;
+        match parser.peek() {
+            None => Ok(Selector(expr)),
+            Some(_) => Err(parser.fail("expected `&&`, `||` or the end")),
+        }
+    }
+
+    /// A selector that matches where any of `selectors` does.
+    pub fn any_of(selectors: Vec<Selector>) -> Self {
+        Selector(Expr::Any(selectors.into_iter().map(|s| s.0).collect()))
+    }
+
+    /// Whether it matches every place without looking.
+    pub fn is_everywhere(&self) -> bool {
+        matches!(&self.0, Expr::Path(globs) if matches!(globs.as_slice(), [Glob::Deep]))
+    }
+
+    /// Whether it matches a value of type `value` at `place` (`None`: the root itself).
+    pub fn matches(&self, place: Option<&Place<'_>>, value: ValueType) -> bool {
+        self.0.matches(place, value)
+    }
+}
+
+impl Expr {
+    fn matches(&self, place: Option<&Place<'_>>, value: ValueType) -> bool {
+        match self {
+            Expr::Any(parts) => parts.iter().any(|part| part.matches(place, value)),
+            Expr::All(parts) => parts.iter().all(|part| part.matches(place, value)),
+            Expr::Not(part) => !part.matches(place, value),
+            Expr::Type(wanted) => *wanted == value,
+            Expr::Path(globs) => path_matches(globs, place),
+        }
+    }
+}
+
+/// Wildcard matching from the end of both sequences: on a mismatch the last `**` takes one more step.
+fn path_matches(globs: &[Glob], place: Option<&Place<'_>>) -> bool {
+    let mut rest = globs;
+    let mut at = place;
+    let mut retry: Option<(&[Glob], Option<&Place<'_>>)> = None;
+    loop {
+        match (rest.split_last(), at) {
+            (Some((Glob::Deep, before)), _) => {
+                retry = Some((before, at));
+                rest = before;
+                continue;
+            }
+            (Some((glob, before)), Some(step)) if glob.matches(step.step) => {
+                rest = before;
+                at = step.parent;
+                continue;
+            }
+            (None, None) => return true,
+            (Some(_) | None, _) => {}
+        }
+        match retry {
+            Some((before, Some(taken))) => {
+                retry = Some((before, taken.parent));
+                rest = before;
+                at = taken.parent;
+            }
+            Some((_, None)) | None => return false,
+        }
+    }
+}
+
+impl Glob {
+    fn matches(&self, step: Step<'_>) -> bool {
+        match (self, step) {
+            (Glob::Deep | Glob::One, _) => true,
+            (Glob::Name(name), Step::Name(step)) => name == step,
+            (Glob::Name(name), Step::Index(index)) => name.parse() == Ok(index),
+        }
+    }
+}
+
+/// Prints the canonical form, of which a policy's hash is made.
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+struct Parser<'t> {
+    text: &'t str,
+    at: usize,
+    depth: usize,
+}
+
+impl Parser<'_> {
+    fn any(&mut self) -> Result<Expr, Invalid> {
+        self.list("||", Parser::all, Expr::Any)
+    }
+
+    fn all(&mut self) -> Result<Expr, Invalid> {
+        self.list("&&", Parser::term, Expr::All)
+    }
+
+    fn list(
+        &mut self,
+        operator: &str,
+        part: fn(&mut Self) -> Result<Expr, Invalid>,
+        join: fn(Vec<Expr>) -> Expr,
+    ) -> Result<Expr, Invalid> {
+        let first = part(self)?;
+        let mut parts = vec![];
+        while self.take(operator) {
+            parts.push(part(self)?);
+        }
+        if parts.is_empty() {
+            return Ok(first);
+        }
+        parts.insert(0, first);
+        Ok(join(parts))
+    }
+
+    fn term(&mut self) -> Result<Expr, Invalid> {
+        if self.depth == NESTING_MAX {
+            return Err(self.fail("nested too deep"));
+        }
+        self.depth += 1;
+        let expr = self.bare_term();
+        self.depth -= 1;
+        expr
+    }
+
+    fn bare_term(&mut self) -> Result<Expr, Invalid> {
+        if self.take("!") {
+            return Ok(Expr::Not(Box::new(self.term()?)));
+        }
+        if self.take("(") {
+            let inner = self.any()?;
+            return if self.take(")") { Ok(inner) } else { Err(self.fail("expected `)`")) };
+        }
+        if self.peek() == Some('$') {
+            let start = self.at;
+            self.at += 1;
+            return match self.word() {
+                "string" => Ok(Expr::Type(ValueType::String)),
+                "number" => Ok(Expr::Type(ValueType::Number)),
+                "key" => Ok(Expr::Type(ValueType::Key)),
+                _ => Err(Invalid { problem: "expected `$string`, `$number` or `$key`", at: start }),
+            };
+        }
+        let mut globs = vec![self.step()?];
+        while self.rest().starts_with('.') {
+            self.at += 1;
+            globs.push(self.step()?);
+        }
+        Ok(Expr::Path(globs))
+    }
+
+    fn step(&mut self) -> Result<Glob, Invalid> {
+        if self.take("**") {
+            return Ok(Glob::Deep);
+        }
+        if self.take("*") {
+            return Ok(Glob::One);
+        }
+        if self.take("'") {
+            let quoted = self.rest().split_once('\'').map(|(name, _)| name.to_owned());
+            let Some(name) = quoted else { return Err(self.fail("expected a closing `'`")) };
+            self.at += name.len() + 1;
+            return Ok(Glob::Name(name));
+        }
+        let name = self.word();
+        if name.is_empty() {
+            Err(self.fail("expected a name, `*`, `**` or `$string`"))
+        } else {
+            Ok(Glob::Name(name.to_owned()))
+        }
+    }
+
+    /// The characters of an unquoted name: everything but white space and the characters that mean something.
+    fn word(&mut self) -> &str {
+        let rest = self.text.get(self.at..).unwrap_or("");
+        let end = rest.find(|c: char| c.is_whitespace() || ".*!&|()'$".contains(c)).unwrap_or(rest.len());
+        self.at += end;
+        rest.get(..end).unwrap_or("")
+    }
+
+    fn take(&mut self, token: &str) -> bool {
+        self.peek();
+        let found = self.rest().starts_with(token);
+        if found {
+            self.at += token.len();
+        }
+        found
+    }
+
+    /// Skips white space and shows the next character.
+    fn peek(&mut self) -> Option<char> {
+        let rest = self.rest();
+        let blank = rest.len() - rest.trim_start().len();
+        self.at += blank;
+        self.rest().chars().next()
+    }
+
+    fn rest(&self) -> &str {
+        self.text.get(self.at..).unwrap_or("")
+    }
+
+    fn fail(&self, problem: &'static str) -> Invalid {
+        Invalid { problem, at: self.at }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(selector: &str, path: &[&str], value: ValueType) -> bool {
+        fn descend(selector: &Selector, parent: Option<&Place<'_>>, path: &[&str], value: ValueType) -> bool {
+            match path.split_first() {
+                None => selector.matches(parent, value),
+                Some((step, rest)) => {
+                    let place = step.parse().map_or(Place::member(parent, step), |index| Place::item(parent, index));
+                    descend(selector, Some(&place), rest, value)
+                }
+            }
+        }
+        descend(&Selector::parse(selector).unwrap(), None, path, value)
+    }
+
+    #[test]
+    fn globs_types_and_operators_mean_what_the_manual_says() {
+        use ValueType::{Key, Number, String};
+        for (selector, path, value, expected) in [
+            ("**", &[][..], String, true),
+            ("**", &["a", "b"], Number, true),
+            ("attributes.**", &["attributes", "a", "0", "b"], String, true),
+            ("attributes.**", &["name"], String, false),
+            ("attributes.*", &["attributes", "a"], String, true),
+            ("attributes.*", &["attributes", "a", "b"], String, false),
+            ("**.email", &["attributes", "x", "email"], String, true),
+            ("**.email", &["email"], String, true),
+            ("**.a.**.b", &["a", "b", "a", "c", "b"], String, true),
+            ("**.a.**.b", &["a", "b", "c"], String, false),
+            ("attributes.0.x", &["attributes", "0", "x"], String, true),
+            ("**.'http.url'", &["attributes", "http.url"], String, true),
+            ("$string && !name", &["name"], String, false),
+            ("$string && !name", &["body"], String, true),
+            ("$string && !name", &["body"], Number, false),
+            ("$key || (a && $number)", &["a"], Key, true),
+            ("$key || (a && $number)", &["a"], Number, true),
+            ("$key || (a && $number)", &["a"], String, false),
+            ("!(a || b)", &["c"], String, true),
+        ] {
+            assert_eq!(matches(selector, path, value), expected, "{selector} on {path:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_selector_is_refused_with_the_place() {
+        for (text, at) in
+            [("", 0), ("a &&", 4), ("a b", 2), ("$sting", 0), ("(a", 2), ("a..b", 2), ("'a", 1), ("a & b", 2)]
+        {
+            assert_eq!(Selector::parse(text).unwrap_err().at, at, "{text}");
+        }
+        assert!(Selector::parse(&"(".repeat(100_000)).is_err());
+        assert!(Selector::parse(&"!".repeat(100_000)).is_err());
+    }
+}

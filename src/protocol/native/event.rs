@@ -1,0 +1,339 @@
+//! One native event: which members it has, and of what type each must be.
+//!
+//! The event is read in one pass, straight into [`Fields`]. What is not a member that we define becomes an attribute; a
+//! member inside `attributes` wins over one of the same name outside. Of a member that comes twice, the last counts. The first
+//! fault found is the event's refusal, and its place is made of names from this file only.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::outcome::{Reason, Refusal};
+use crate::privacy::event::{Consent, EventType, Fields};
+use crate::privacy::json::{Depth, Json, Members, Text};
+use crate::protocol::member::{self, Read};
+
+/// Up to so many attributes, names are compared one by one.
+const FEW: usize = 32;
+
+/// Reads one event whose members may be as deep as `members` allows.
+#[derive(Clone, Copy)]
+pub(super) struct EventSeed<'d> {
+    members: &'d Depth,
+}
+
+impl<'d> EventSeed<'d> {
+    pub(super) fn new(members: &'d Depth) -> Self {
+        EventSeed { members }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for EventSeed<'_> {
+    type Value = Result<Fields<'de>, Refusal>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+/// What a value that is no object yields.
+fn not_an_object<'de, E>() -> Result<Result<Fields<'de>, Refusal>, E> {
+    Ok(Err(Refusal::whole(Reason::NotAnObject)))
+}
+
+impl<'de> Visitor<'de> for EventSeed<'_> {
+    type Value = Result<Fields<'de>, Refusal>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an event")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut draft = Draft::default();
+        while let Some(member) = map.next_key_seed(MemberSeed)? {
+            let value = map.next_value_seed(self.members.seed())?;
+            draft.take(member, value);
+        }
+        Ok(draft.finish())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        not_an_object()
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        not_an_object()
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        not_an_object()
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        not_an_object()
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        not_an_object()
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        not_an_object()
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        not_an_object()
+    }
+}
+
+/// A member's name, known or not.
+enum Member<'a> {
+    Id,
+    Type,
+    Name,
+    Timestamp,
+    Session,
+    User,
+    Ip,
+    UserAgent,
+    Client,
+    Server,
+    Model,
+    Language,
+    DurationMs,
+    Ok,
+    Error,
+    Method,
+    Path,
+    Status,
+    Value,
+    Unit,
+    Severity,
+    Body,
+    TraceId,
+    SpanId,
+    ParentId,
+    Consent,
+    Attributes,
+    Other(Text<'a>),
+}
+
+impl<'a> Member<'a> {
+    fn known(name: &str) -> Option<Member<'a>> {
+        Some(match name {
+            "id" => Member::Id,
+            "type" => Member::Type,
+            "name" => Member::Name,
+            "timestamp" => Member::Timestamp,
+            "session" => Member::Session,
+            "user" => Member::User,
+            "ip" => Member::Ip,
+            "user_agent" => Member::UserAgent,
+            "client" => Member::Client,
+            "server" => Member::Server,
+            "model" => Member::Model,
+            "language" => Member::Language,
+            "duration_ms" => Member::DurationMs,
+            "ok" => Member::Ok,
+            "error" => Member::Error,
+            "method" => Member::Method,
+            "path" => Member::Path,
+            "status" => Member::Status,
+            "value" => Member::Value,
+            "unit" => Member::Unit,
+            "severity" => Member::Severity,
+            "body" => Member::Body,
+            "trace_id" => Member::TraceId,
+            "span_id" => Member::SpanId,
+            "parent_id" => Member::ParentId,
+            "consent" => Member::Consent,
+            "attributes" => Member::Attributes,
+            _ => return None,
+        })
+    }
+}
+
+/// Reads a member's name; only an unknown one is kept as text.
+struct MemberSeed;
+
+impl<'de> DeserializeSeed<'de> for MemberSeed {
+    type Value = Member<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Member<'de>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for MemberSeed {
+    type Value = Member<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Member<'de>, E> {
+        Ok(Member::known(name).unwrap_or(Member::Other(Cow::Borrowed(name))))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Member<'de>, E> {
+        Ok(Member::known(name).unwrap_or_else(|| Member::Other(Cow::Owned(name.to_owned()))))
+    }
+}
+
+/// An event while its members come in.
+#[derive(Default)]
+struct Draft<'a> {
+    fields: Fields<'a>,
+    /// Members outside `attributes` that will become attributes.
+    extra: Members<'a>,
+    refusal: Option<Refusal>,
+}
+
+impl<'a> Draft<'a> {
+    fn take(&mut self, member: Member<'a>, value: Json<'a>) {
+        if self.refusal.is_none() {
+            self.refusal = self.set(member, value).err();
+        }
+    }
+
+    fn set(&mut self, member: Member<'a>, value: Json<'a>) -> Result<(), Refusal> {
+        let fields = &mut self.fields;
+        match member {
+            Member::Id => fields.id = member::identifier(value, "/id")?,
+            Member::Type => fields.event_type = event_type(value)?,
+            Member::Name => fields.name = member::text(value, "/name")?,
+            Member::Timestamp => fields.timestamp = member::timestamp(&value, "/timestamp")?,
+            Member::Session => fields.session = member::identifier(value, "/session")?,
+            Member::User => fields.user = member::identifier(value, "/user")?,
+            Member::Ip => fields.ip = member::text(value, "/ip")?,
+            Member::UserAgent => fields.user_agent = member::text(value, "/user_agent")?,
+            Member::Client => {
+                let client = Pair::read(value, &CLIENT)?;
+                (fields.client_name, fields.client_version) = (client.first, client.second);
+                self.keep("client", client.rest);
+            }
+            Member::Server => {
+                let server = Pair::read(value, &SERVER)?;
+                (fields.server_name, fields.server_version) = (server.first, server.second);
+                self.keep("server", server.rest);
+            }
+            Member::Model => fields.model = member::text(value, "/model")?,
+            Member::Language => fields.language = member::text(value, "/language")?,
+            Member::DurationMs => fields.duration_ms = member::magnitude(&value, "/duration_ms")?,
+            Member::Ok => fields.ok = member::flag(&value, "/ok")?,
+            Member::Error => self.set_error(value)?,
+            Member::Method => fields.method = member::text(value, "/method")?,
+            Member::Path => fields.path = member::text(value, "/path")?,
+            Member::Status => fields.status = member::status(&value, "/status")?,
+            Member::Value => fields.value = member::number(&value, "/value")?,
+            Member::Unit => fields.unit = member::text(value, "/unit")?,
+            Member::Severity => fields.severity = member::text(value, "/severity")?,
+            Member::Body => fields.body = member::text(value, "/body")?,
+            Member::TraceId => fields.trace_id = member::text(value, "/trace_id")?,
+            Member::SpanId => fields.span_id = member::text(value, "/span_id")?,
+            Member::ParentId => fields.parent_id = member::text(value, "/parent_id")?,
+            Member::Consent => fields.consent = consent(value)?,
+            Member::Attributes => fields.attributes = member::object(value, "/attributes")?.unwrap_or_default(),
+            Member::Other(name) => self.extra.push((name, value)),
+        }
+        Ok(())
+    }
+
+    /// An error may be its message alone.
+    fn set_error(&mut self, value: Json<'a>) -> Result<(), Refusal> {
+        let error = if let Json::Str(message) = value {
+            Pair { second: Some(message), ..Pair::default() }
+        } else {
+            Pair::read(value, &ERROR)?
+        };
+        (self.fields.error_type, self.fields.error_message) = (error.first, error.second);
+        self.keep("error", error.rest);
+        Ok(())
+    }
+
+    /// Keeps what a nested object held beyond its own members as an attribute under that object's name.
+    fn keep(&mut self, name: &'static str, rest: Members<'a>) {
+        if !rest.is_empty() {
+            self.extra.push((Cow::Borrowed(name), Json::Object(rest)));
+        }
+    }
+
+    fn finish(mut self) -> Result<Fields<'a>, Refusal> {
+        if let Some(refusal) = self.refusal {
+            return Err(refusal);
+        }
+        if self.fields.event_type.is_none() {
+            return Err(Refusal::whole(Reason::TypeMissing));
+        }
+        append_absent(&mut self.fields.attributes, self.extra);
+        Ok(self.fields)
+    }
+}
+
+/// Appends those members of `extra` whose names are not taken.
+fn append_absent<'a>(attributes: &mut Members<'a>, mut extra: Members<'a>) {
+    if extra.is_empty() {
+        return;
+    }
+    if attributes.len() <= FEW {
+        extra.retain(|(name, _)| attributes.iter().all(|(taken, _)| taken != name));
+    } else {
+        let taken: BTreeSet<&str> = attributes.iter().map(|(name, _)| name.as_ref()).collect();
+        extra.retain(|(name, _)| !taken.contains(name.as_ref()));
+    }
+    attributes.append(&mut extra);
+}
+
+fn event_type(value: Json<'_>) -> Read<EventType> {
+    let Some(name) = member::text(value, "/type")? else { return Ok(None) };
+    EventType::from_name(&name).map(Some).ok_or(Refusal::at(Reason::TypeUnknown, "/type"))
+}
+
+fn consent(value: Json<'_>) -> Read<Consent> {
+    match member::text(value, "/consent")?.as_deref() {
+        None => Ok(None),
+        Some("granted") => Ok(Some(Consent::Granted)),
+        Some("denied") => Ok(Some(Consent::Denied)),
+        Some(_) => Err(Refusal::at(Reason::OutOfRange, "/consent")),
+    }
+}
+
+/// Where an object of two texts and its two members stand.
+struct Names {
+    place: &'static str,
+    first: (&'static str, &'static str),
+    second: (&'static str, &'static str),
+}
+
+const CLIENT: Names =
+    Names { place: "/client", first: ("name", "/client/name"), second: ("version", "/client/version") };
+const SERVER: Names =
+    Names { place: "/server", first: ("name", "/server/name"), second: ("version", "/server/version") };
+const ERROR: Names = Names { place: "/error", first: ("type", "/error/type"), second: ("message", "/error/message") };
+
+/// An object of two texts, such as `client`.
+#[derive(Default)]
+struct Pair<'a> {
+    first: Option<Text<'a>>,
+    second: Option<Text<'a>>,
+    rest: Members<'a>,
+}
+
+impl<'a> Pair<'a> {
+    fn read(value: Json<'a>, names: &Names) -> Result<Pair<'a>, Refusal> {
+        let mut pair = Pair::default();
+        for (name, value) in member::object(value, names.place)?.unwrap_or_default() {
+            if name == names.first.0 {
+                pair.first = member::text(value, names.first.1)?;
+            } else if name == names.second.0 {
+                pair.second = member::text(value, names.second.1)?;
+            } else {
+                pair.rest.push((name, value));
+            }
+        }
+        Ok(pair)
+    }
+}

@@ -1,0 +1,82 @@
+//! The questions that dashboards ask, answered straight from columns.
+//!
+//! Reading order: what is asked ([`params`]), which rows are looked at ([`scan`]), how they are gathered (`group`, `tally`, [`number`]), and a
+//! file per question: [`summary`], [`series`], [`top`], [`session`]; then the first users' endpoints, [`first_users`] and [`export`].
+//!
+//! ```text
+//! key=value pairs ─► Params ─► Store::read(tenant, params.from, params.to, now) ─► Scan ─► summary | series | top | sessions ─► Serialize
+//! ```
+//!
+//! Words that every answer uses alike:
+//! - an **error** is an event with `ok` false, one of type `error`, or an `http.request` that says nothing of `ok` and has a status from
+//!   500 up. A status of 4xx alone is the caller's mistake, not an error;
+//! - a **request** is an event of a type `mcp.*` or `http.request`;
+//! - **users** are distinct values of `user`; events without one count for no user;
+//! - a **session** is a run of events with the same `session` in which no two neighbours in time lie further apart than the timeout; a
+//!   later event with the same value begins another session (see [`session`]);
+//! - **times** are event times, not times of arrival; ranges include `from` and exclude `to`;
+//! - **durations** are in milliseconds, taken over the events that have one; percentiles are within 1 % (see [`number`]).
+//!
+//! Invariants: one pass over the rows; no allocation per row; memory bounded by the distinct values among the rows read. Nothing
+//! here groups by user, session, address or country for holders of `query`.
+//!
+//! What is missing: `filter`, SQL, k-anonymous cells for subject-linked dimensions, `funnel`, `retention`, `journeys`, `geo`, rollups.
+//! This folder knows nothing of HTTP, of scopes and of the current moment: they come in as values.
+
+pub mod params;
+pub mod scan;
+mod group;
+mod tally;
+pub mod number;
+pub mod summary;
+pub mod series;
+pub mod top;
+pub mod session;
+pub mod first_users;
+pub mod export;
+
+#[cfg(test)]
+mod oracle;
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::clock::Millis;
+
+pub use params::{ParamError, Params, Question};
+pub use scan::Scan;
+pub use tally::Cells;
+
+/// The range that the first users' endpoints cover: everything retained.
+pub const ALL_TIME: (Millis, Millis) = (Millis(i64::MIN), Millis(i64::MAX));
+
+/// Why a question was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The answer would need more rows than one question may read.
+    #[error("more than {rows_max} events would have to be read: ask for a shorter range")]
+    TooManyRows {
+        /// The limit.
+        rows_max: u64,
+    },
+    /// The caller's stop signal was given: its time is up or its client has left.
+    #[error("the question took too long and was stopped: ask for a shorter range")]
+    Stopped,
+}
+
+/// A moment in an answer: RFC 3339 with milliseconds and `Z`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub Millis);
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
