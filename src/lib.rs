@@ -9,22 +9,43 @@
 //!          auth            store, query    http            audit
 //! ```
 //!
-//! Layers, each importing only what stands above it: words ([`clock`], [`id`], [`outcome`]); floor ([`kv`], [`keys`]); mechanisms ([`auth`],
+//! Layers, each importing only what stands above it: words ([`clock`], [`id`], [`outcome`], [`unit`]); floor ([`kv`], [`keys`]); mechanisms ([`auth`],
 //! [`limit`], [`privacy`], [`store`], [`audit`]); use-cases ([`protocol`], [`ingest`], [`query`], [`admin`]); rims ([`http`], [`cli`],
 //! [`telemetry`]); root ([`config`], [`app`]). `tests/it/tidy.rs` holds the table and fails when it is broken.
 
 pub mod clock;
 pub mod id;
 pub mod outcome;
+pub mod unit;
 
 pub mod kv;
+
 pub mod keys;
 
 pub mod auth;
+
 pub mod limit;
+
 pub mod privacy;
+
 pub mod store;
+
 pub mod audit;
 
 pub mod protocol;
+
 pub mod ingest;
+
+pub mod query;
+
+pub mod admin;
+
+pub mod telemetry;
+
+pub mod http;
+
+pub mod cli;
+
+pub mod config;
+
+pub mod app;

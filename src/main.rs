@@ -1,1 +1,198 @@
-fn main(){}
+//! The binary: reads the command line and hands over to the composition root.
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::Parser;
+use tidegate::app::serve::{Serving, serve};
+use tidegate::app::{self, FIRST_TENANT, Gateway, block_on, load_policy};
+use tidegate::cli::demo::Demo;
+use tidegate::cli::manage::{self, Order, Server};
+use tidegate::cli::{Cli, Command, KeyCommand, Source, TenantCommand, TokenCommand, fsck, scrub};
+use tidegate::clock::{Clock, SystemClock};
+use tidegate::config::{self, Config, Overrides};
+use tidegate::id::SystemEntropy;
+use tidegate::keys::{KeyFile, KeyKind, SigningKey};
+use tidegate::kv;
+use tidegate::telemetry::{self, LogFormat};
+
+/// Fragmentation of many small, short-lived allocations would otherwise grow the resident memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "tidegate: {}", explain(&*failure));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The failure and what lies behind it, on one line.
+fn explain(failure: &dyn std::error::Error) -> String {
+    let mut text = failure.to_string();
+    let mut source = failure.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Serve { source, listen } => serve_command(overrides(source, listen)),
+        Command::Demo { data, listen, seed, once } => demo(data, listen, seed, once),
+        Command::Tenant { command } => {
+            let (TenantCommand::Create { source, .. } | TenantCommand::List { source }) = &command;
+            manage_command(source.clone(), command.try_into()?)
+        }
+        Command::Key { command } => {
+            let (KeyCommand::Create { source, .. } | KeyCommand::List { source, .. } | KeyCommand::Revoke { source, .. }) =
+                &command;
+            manage_command(source.clone(), command.try_into()?)
+        }
+        Command::Token { command } => {
+            let (TokenCommand::Issue { source, .. } | TokenCommand::Revoke { source, .. }) = &command;
+            manage_command(source.clone(), command.try_into()?)
+        }
+        Command::Scrub { policy, receipts } => scrub_command(policy, receipts),
+        Command::CheckConfig { config } => check_config(config),
+        Command::Fsck { source } => fsck_command(source),
+    }
+}
+
+fn overrides(source: Source, listen: Option<String>) -> Overrides {
+    // The file that is watched for changes is the one that is read.
+    let config = source.config.or_else(|| config::variable("TIDEGATE_CONFIG").map(PathBuf::from));
+    Overrides { config, data: source.data, listen }
+}
+
+fn load(overrides: &Overrides) -> Result<Config, config::Errors> {
+    let config = config::load(overrides, config::environment())?;
+    let format = match config.log.format {
+        config::LogFormat::Text => LogFormat::Text,
+        config::LogFormat::Json => LogFormat::Json,
+    };
+    telemetry::init_logging(format, &config.log.filter);
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(config)
+}
+
+fn serve_command(overrides: Overrides) -> Result<(), Failure> {
+    let config = load(&overrides)?;
+    Ok(serve(&config, &overrides, |serving| welcome(&serving))?)
+}
+
+/// Says where everything is and how to send the first event.
+fn welcome(serving: &Serving) {
+    let (base, key) = (&serving.base, serving.admin_key.display());
+    tracing::info!("tidegate {} listens on {base}", env!("CARGO_PKG_VERSION"));
+    tracing::info!("the admin key is in {key}");
+    let text = format!(
+        "\nTry it (copy and paste):\n\n  \
+         KEY=$(curl -s {base}/v1/admin/keys -H \"Authorization: Bearer $(cat {key})\" -H 'Accept: text/plain' -d '{{\"tenant\":\"{FIRST_TENANT}\"}}')\n  \
+         curl -s {base}/v1/events -H \"Authorization: Bearer $KEY\" -d '{{\"type\":\"mcp.tool_call\",\"name\":\"scan_directory\",\"user\":\"ana@example.com\",\"duration_ms\":150,\"ok\":true}}'\n  \
+         TOKEN=$(curl -s {base}/v1/admin/tokens -H \"Authorization: Bearer $(cat {key})\" -H 'Accept: text/plain' -d '{{\"tenant\":\"{FIRST_TENANT}\",\"scope\":\"query,export\"}}')\n  \
+         curl -s {base}/api/analytics -H \"Authorization: Bearer $TOKEN\"\n"
+    );
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+fn demo(data: Option<PathBuf>, listen: String, seed: u64, once: bool) -> Result<(), Failure> {
+    let temporary = data.is_none().then(|| std::env::temp_dir().join(format!("tidegate-demo-{}", std::process::id())));
+    let dir = data.or_else(|| temporary.clone()).unwrap_or_default();
+    let overrides = Overrides { config: None, data: Some(dir.clone()), listen: Some(listen) };
+    let config = load(&overrides)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopping = Arc::clone(&stop);
+    let played = serve(&config, &overrides, move |serving| {
+        std::thread::spawn(move || play(&serving, seed, once, &stopping));
+    });
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    if let Some(dir) = &temporary {
+        std::fs::remove_dir_all(dir)?;
+    }
+    Ok(played?)
+}
+
+fn play(serving: &Serving, seed: u64, once: bool, stop: &AtomicBool) {
+    let told = std::fs::read_to_string(&serving.admin_key).map_err(Failure::from).and_then(|key| {
+        let demo = Demo { base: serving.base.clone(), admin_key: key.trim().to_owned() };
+        demo.run(&mut io::stdout(), seed)?;
+        if !once {
+            demo.trickle(stop)?;
+        }
+        Ok(())
+    });
+    if let Err(failure) = told {
+        let _ = writeln!(io::stderr(), "tidegate demo: {}", explain(&*failure));
+    }
+    drop(serving.handle.stop(true));
+}
+
+fn manage_command(source: Source, order: Order) -> Result<(), Failure> {
+    let overrides = overrides(source, None);
+    let config = quiet(&overrides)?;
+    let done = match Gateway::open(&config, Arc::new(SystemClock), Arc::new(SystemEntropy)) {
+        Ok(gateway) => {
+            let done = block_on(manage::offline(&gateway.desk, order, SystemClock.now()));
+            gateway.close();
+            done?
+        }
+        Err(app::Error::Kv(kv::Error::Locked)) => manage::online(&Server::of(&config.data_dir)?, order)?,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(done.print(&mut io::stdout(), &mut io::stderr())?)
+}
+
+/// Loads the configuration for a command that has better things to say than what a server logs.
+fn quiet(overrides: &Overrides) -> Result<Config, config::Errors> {
+    telemetry::init_logging(LogFormat::Text, "warn");
+    load(overrides)
+}
+
+fn scrub_command(policy: Option<PathBuf>, receipts: Option<PathBuf>) -> Result<(), Failure> {
+    let mut config = config::load(&Overrides::default(), config::environment())?;
+    config.privacy.policy = policy.or(config.privacy.policy);
+    let scrubber = load_policy(&config)?;
+    let receipt = scrub::run(&scrubber, io::stdin().lock(), BufWriter::new(io::stdout().lock()))?;
+    if let Some(path) = receipts {
+        std::fs::write(path, format!("{}\n", scrub::receipt_json(&receipt)))?;
+    }
+    Ok(())
+}
+
+fn check_config(config: Option<PathBuf>) -> Result<(), Failure> {
+    let config = config::load(&Overrides { config, ..Overrides::default() }, config::environment())?;
+    load_policy(&config)?;
+    for warning in &config.warnings {
+        writeln!(io::stderr(), "warning: {warning}")?;
+    }
+    Ok(write!(io::stdout(), "{}", config.render_masked())?)
+}
+
+fn fsck_command(source: Source) -> Result<(), Failure> {
+    let config = quiet(&overrides(source, None))?;
+    let public = audit_key(&config.keys_path)?;
+    Ok(fsck::run(&config.data_dir, &config.gateway_name, &public, &mut io::stdout())?)
+}
+
+/// The public half of the key that signs checkpoints.
+fn audit_key(path: &Path) -> Result<[u8; 32], Failure> {
+    let secret = KeyFile::peek(path, KeyKind::AuditSigning, [0; 8], 0)?;
+    let secret = secret.ok_or("the key file has no key for the audit log: is this the right --data?")?;
+    Ok(SigningKey::from_seed(&secret).public())
+}

@@ -83,6 +83,8 @@ actions! {
     AuditRead = "audit.read",
     /// Quarantined events were read.
     QuarantineRead = "quarantine.read",
+    /// Rows past their retention were removed.
+    RowsExpired = "rows.expired",
     /// A key that makes pseudonyms was created.
     PseudonymKeyCreated = "pseudonym_key.created",
     /// A key that makes pseudonyms was destroyed.
@@ -248,6 +250,13 @@ impl StoredRecord {
     /// Reads a leaf; `None` if it is not a record of version 1.
     pub fn parse(leaf: &[u8]) -> Option<StoredRecord> {
         serde_json::from_slice(leaf).ok().filter(|record: &StoredRecord| record.v == 1)
+    }
+
+    /// Who did it, if a principal did.
+    pub fn commitment(&self) -> Option<Commitment> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(self.principal.as_deref()?, &mut bytes).ok()?;
+        Some(Commitment(bytes))
     }
 }
 

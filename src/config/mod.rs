@@ -21,7 +21,6 @@ use ipnet::IpNet;
 mod raw;
 mod reader;
 mod resolve;
-pub mod unit;
 
 pub use raw::{Origin, RawConfig};
 
@@ -51,6 +50,11 @@ pub fn load(args: &Overrides, env: impl IntoIterator<Item = (String, String)>) -
 pub fn environment() -> Vec<(String, String)> {
     let text = |os: std::ffi::OsString| os.to_string_lossy().into_owned();
     std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
+}
+
+/// One variable of the process's environment.
+pub fn variable(name: &str) -> Option<String> {
+    environment().into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
 }
 
 /// Every setting, checked.
@@ -388,6 +392,7 @@ impl fmt::Display for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::unit;
 
     fn load_with(file: &str, env: &[(&str, &str)]) -> Result<Config, Errors> {
         let dir = tempfile::tempdir().unwrap();

@@ -15,7 +15,8 @@ use std::time::Duration;
 use toml::{Table, Value};
 
 use super::raw::{RawConfig, join, quote};
-use super::{Origin, Problem, unit};
+use super::{Origin, Problem};
+use crate::unit;
 
 /// What went wrong, and what was handed out.
 pub struct Book<'a> {

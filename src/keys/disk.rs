@@ -74,34 +74,16 @@ impl Disk {
     fn load(&mut self) -> Result<BTreeMap<KeyName, Key>, Error> {
         let mut live = BTreeMap::new();
         let mut repairs = Vec::new();
-        let mut pair = Zeroizing::new([0u8; PAIR_BYTES]);
-        for group in 0..self.header.groups {
-            let first = group * GROUP_SLOTS;
-            self.file.read_exact_at(&mut pair[..], slot_offset(first)).map_err(|source| {
-                let ended = source.kind() == io::ErrorKind::UnexpectedEof;
-                if ended { self.damaged(first, "the file ends before it") } else { self.io(source) }
-            })?;
-            let (page_a, page_b) = pair.split_at(PAGE_BYTES);
-            for ((slot, a), b) in (first..).zip(page_a.chunks(COPY_BYTES)).zip(page_b.chunks(COPY_BYTES)) {
-                let (current, bytes) =
-                    newest(slot, a, b).ok_or_else(|| self.damaged(slot, "both copies are damaged"))?;
-                if a != b {
-                    repairs.push((slot, Zeroizing::new(bytes)));
-                }
-                self.generations.push(current.generation);
-                match current.content {
-                    Content::Free => drop(self.free.insert(slot)),
-                    Content::Live(name, secret) => {
-                        if live.insert(name, Key { slot, secret: Arc::new(secret) }).is_some() {
-                            return Err(self.damaged(slot, "it repeats the key of another slot"));
-                        }
-                    }
-                    Content::UnknownKind => {
-                        return Err(self.damaged(slot, "its kind of key is unknown to this build"));
-                    }
-                }
+        let Disk { path, file, header, generations, free, .. } = self;
+        read_slots(path, file, *header, |slot, current, repair| {
+            repairs.extend(repair.map(|bytes| (slot, bytes)));
+            generations.push(current.generation);
+            match current.content {
+                Content::Free => drop(free.insert(slot)),
+                content => insert_live(path, &mut live, slot, content)?,
             }
-        }
+            Ok(())
+        })?;
         if !repairs.is_empty() {
             self.write(&repairs)?;
         }
@@ -219,8 +201,12 @@ impl Disk {
     }
 
     fn damaged(&self, slot: u32, what: &'static str) -> Error {
-        Error::Slot { path: self.path.clone(), slot, what }
+        damaged(&self.path, slot, what)
     }
+}
+
+fn damaged(path: &Path, slot: u32, what: &'static str) -> Error {
+    Error::Slot { path: path.to_owned(), slot, what }
 }
 
 /// The bytes that replace destroyed keys: a keyed stream, so that destroying needs no source of randomness at hand.
@@ -259,6 +245,52 @@ fn newest(slot: u32, a: &[u8], b: &[u8]) -> Option<(Slot, [u8; COPY_BYTES])> {
         (Some(a), Some(b)) if a.0.generation < b.0.generation => Some(b),
         (Some(a), _) => Some(a),
         (None, b) => b,
+    }
+}
+
+/// Reads the keys of a file without locking or repairing it, also while another process has it open.
+pub(super) fn read_only(path: &Path) -> Result<BTreeMap<KeyName, Key>, Error> {
+    let file = File::open(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+    let (header, _) = read_header(path, &file)?;
+    let mut live = BTreeMap::new();
+    read_slots(path, &file, header, |slot, current, _| match current.content {
+        Content::Free => Ok(()),
+        content => insert_live(path, &mut live, slot, content),
+    })?;
+    Ok(live)
+}
+
+/// Calls `visit` with the newest good copy of every slot, and with its bytes if the other copy is to be repaired.
+fn read_slots(
+    path: &Path,
+    file: &File,
+    header: Header,
+    mut visit: impl FnMut(u32, Slot, Option<Zeroizing<[u8; COPY_BYTES]>>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut pair = Zeroizing::new([0u8; PAIR_BYTES]);
+    for group in 0..header.groups {
+        let first = group * GROUP_SLOTS;
+        file.read_exact_at(&mut pair[..], slot_offset(first)).map_err(|source| {
+            let ended = source.kind() == io::ErrorKind::UnexpectedEof;
+            if ended { damaged(path, first, "the file ends before it") } else { Error::Io { path: path.to_owned(), source } }
+        })?;
+        let (page_a, page_b) = pair.split_at(PAGE_BYTES);
+        for ((slot, a), b) in (first..).zip(page_a.chunks(COPY_BYTES)).zip(page_b.chunks(COPY_BYTES)) {
+            let (current, bytes) = newest(slot, a, b).ok_or_else(|| damaged(path, slot, "both copies are damaged"))?;
+            visit(slot, current, (a != b).then(|| Zeroizing::new(bytes)))?;
+        }
+    }
+    Ok(())
+}
+
+fn insert_live(path: &Path, live: &mut BTreeMap<KeyName, Key>, slot: u32, content: Content) -> Result<(), Error> {
+    match content {
+        Content::Free => Ok(()),
+        Content::Live(name, secret) => match live.insert(name, Key { slot, secret: Arc::new(secret) }) {
+            None => Ok(()),
+            Some(_) => Err(damaged(path, slot, "it repeats the key of another slot")),
+        },
+        Content::UnknownKind => Err(damaged(path, slot, "its kind of key is unknown to this build")),
     }
 }
 

@@ -18,7 +18,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use super::disk::Disk;
+use super::disk::{self, Disk};
 use super::slot::VERSION;
 use super::{KeyKind, KeyName, Secret};
 use crate::id::Entropy;
@@ -106,6 +106,11 @@ impl KeyFile {
     pub fn open(path: &Path, entropy: &dyn Entropy) -> Result<KeyFile, Error> {
         let (disk, live) = Disk::open(path, entropy)?;
         Ok(KeyFile { live: RwLock::new(live), disk: Mutex::new(disk) })
+    }
+
+    /// One key of a file that another process may have open; nothing is locked, repaired or created.
+    pub fn peek(path: &Path, kind: KeyKind, owner: [u8; 8], epoch: u64) -> Result<Option<Arc<Secret>>, Error> {
+        Ok(disk::read_only(path)?.remove(&(kind, owner, epoch)).map(|key| key.secret))
     }
 
     /// The key of this name, if it exists.

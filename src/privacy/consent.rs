@@ -1,6 +1,6 @@
 //! The subject's wishes: the event's own flag, and the signals that a browser sends.
 //!
-//! Owns the decision, not the doing: [`decide`] says whether an event is refused, minimized or kept; the pipeline acts.
+//! Owns the decision, not the doing: `decide` says whether an event is refused, minimized or kept; the pipeline acts.
 
 use super::event::Consent;
 

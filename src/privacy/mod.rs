@@ -1,8 +1,8 @@
 //! The airlock: raw events go in, clean events come out, and nothing else passes.
 //!
 //! Reading order: what goes in and what comes out ([`event`], [`json`]); what the operator wrote and what runs ([`policy`],
-//! [`selector`], [`redaction`]); what recognises personal data in a text ([`detect`]); what is done to one text ([`leaf`]), to one JSON
-//! value ([`walk`]) and to one event ([`pipeline`]); and the parts that an event has besides its texts: [`address`], [`pseudonym`],
+//! [`selector`], [`redaction`]); what recognises personal data in a text ([`detect`]); what is done to one text (`leaf`), to one JSON
+//! value (`walk`) and to one event (`pipeline`); and the parts that an event has besides its texts: [`address`], [`pseudonym`](mod@pseudonym),
 //! [`consent`], and the count of what was done, [`receipt`].
 //!
 //! ```text
@@ -12,8 +12,8 @@
 //! ```
 //!
 //! Invariants:
-//! - a [`CleanEvent`](event::CleanEvent) is made in [`pipeline`] and nowhere else;
-//! - scrubbing what was scrubbed changes nothing, and no detector fires on it ([`leaf`] repeats until that holds);
+//! - a [`CleanEvent`](event::CleanEvent) is made in `pipeline` and nowhere else;
+//! - scrubbing what was scrubbed changes nothing, and no detector fires on it (`leaf` repeats until that holds);
 //! - a text without personal data is handed through as it came, borrowed, without a copy;
 //! - time is linear in the length of a text: detectors look a bounded distance ahead and behind.
 //!
@@ -21,20 +21,33 @@
 //! names and postal addresses, dates of birth, crypto addresses; `[at]` in e-mail addresses; text that is base64 or percent-encoded as a
 //! whole (a percent-encoded `@` is known); look-alike and full-width characters; `mac` without separators; an allow-list mode.
 
-pub mod address;
-pub mod consent;
-pub mod detect;
+// What goes in and what comes out.
 pub mod event;
 pub mod json;
-mod leaf;
-mod pipeline;
+
+// What the operator wrote and what runs.
 pub mod policy;
 mod preset;
-pub mod pseudonym;
-pub mod receipt;
-pub mod redaction;
+
 pub mod selector;
+
+pub mod redaction;
+
+// What is found, and what is done to a text, a value, an event.
+pub mod detect;
+
+mod leaf;
+
 mod walk;
+
+mod pipeline;
+
+// An event's other parts.
+pub mod address;
+pub mod pseudonym;
+
+pub mod consent;
+pub mod receipt;
 
 pub use address::AddressPolicy;
 pub use consent::Signals;

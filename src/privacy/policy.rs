@@ -1,7 +1,7 @@
 //! Policies: what the operator wrote, checked as a whole, and what runs.
 //!
-//! [`compile`] reads a policy file (`config/privacy.toml` is the default and the manual), lays it over a preset and builds a
-//! [`CompiledPolicy`]. It fails closed: whatever is not understood is a problem, and all problems are reported at once, each with its
+//! `compile` reads a policy file (`config/privacy.toml` is the default and the manual), lays it over a preset and builds a
+//! `CompiledPolicy`. It fails closed: whatever is not understood is a problem, and all problems are reported at once, each with its
 //! place, so that a misspelt rule never runs as no rule.
 
 mod read;

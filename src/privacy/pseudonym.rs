@@ -30,14 +30,12 @@ pub struct PseudonymKeys<'k> {
 /// The pseudonym of `value`: the first letter of `domain`, `_`, and 32 lower-case hex digits of
 /// `BLAKE3(key, domain || 0 || value)`.
 pub fn pseudonym(key: &[u8; 32], domain: &str, value: &[u8]) -> String {
-    let mut hasher = blake3::Hasher::new_keyed(key);
-    hasher.update(domain.as_bytes()).update(&[0]).update(value);
-    let mut kept = [0u8; KEPT];
-    hasher.finalize_xof().fill(&mut kept);
+    let message = [domain.as_bytes(), &[0], value].concat();
+    let hash = blake3::keyed_hash(key, &message).to_hex();
     let mut text = String::with_capacity(2 + 2 * KEPT);
     text.extend(domain.chars().take(1));
     text.push('_');
-    text.push_str(&hex::encode(kept));
+    text.push_str(hash.get(..2 * KEPT).unwrap_or(&hash));
     text
 }
 

@@ -1,7 +1,7 @@
 //! What a rule does to what it found: a short, closed list of methods.
 //!
 //! Every method leaves something that no detector takes for data again. Placeholders are words in brackets, and the policy compiler
-//! accepts no other form for them ([`is_placeholder`]).
+//! accepts no other form for them (`is_placeholder`).
 
 use std::borrow::Cow;
 

@@ -79,6 +79,10 @@ impl<'j> Job<'j> {
         parent: Option<&Place<'_>>,
         pair: Option<Grade>,
     ) -> bool {
+        // The name first: it is a context for its value, which must mean the same when the result is scrubbed again.
+        if let Some(scrubbed) = self.text(name, Some(&Place::member(parent, name)), ValueType::Key) {
+            *name = Cow::Owned(scrubbed);
+        }
         let place = Place::member(parent, name);
         match self.declared(name, value, &place, pair) {
             Some(declared) if declared.rule.method == Method::Remove && is_secret(value, declared.grade) => {
@@ -87,9 +91,6 @@ impl<'j> Job<'j> {
             }
             Some(declared) => self.secret(value, &place, declared),
             None => self.value(value, Some(&place)),
-        }
-        if let Some(scrubbed) = self.text(name, Some(&place), ValueType::Key) {
-            *name = Cow::Owned(scrubbed);
         }
         true
     }
@@ -156,11 +157,10 @@ impl<'j> Job<'j> {
             }
             Json::Object(members) => {
                 for (name, value) in members.iter_mut() {
-                    let inner = Place::member(Some(place), name);
-                    self.secret(value, &inner, declared);
-                    if let Some(scrubbed) = self.text(name, Some(&inner), ValueType::Key) {
+                    if let Some(scrubbed) = self.text(name, Some(&Place::member(Some(place), name)), ValueType::Key) {
                         *name = Cow::Owned(scrubbed);
                     }
+                    self.secret(value, &Place::member(Some(place), name), declared);
                 }
             }
         }

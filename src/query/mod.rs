@@ -1,7 +1,7 @@
 //! The questions that dashboards ask, answered straight from columns.
 //!
 //! Reading order: what is asked ([`params`]), which rows are looked at ([`scan`]), how they are gathered (`group`, `tally`, [`number`]), and a
-//! file per question: [`summary`], [`series`], [`top`], [`session`]; then the first users' endpoints, [`first_users`] and [`export`].
+//! file per question: [`series`], [`session`], [`summary`], [`top`]; then the first users' endpoints, [`first_users`] and [`export`].
 //!
 //! ```text
 //! key=value pairs ─► Params ─► Store::read(tenant, params.from, params.to, now) ─► Scan ─► summary | series | top | sessions ─► Serialize
@@ -25,15 +25,18 @@
 
 pub mod params;
 pub mod scan;
+
 mod group;
-mod tally;
 pub mod number;
-pub mod summary;
+mod tally;
+
 pub mod series;
-pub mod top;
 pub mod session;
-pub mod first_users;
+pub mod summary;
+pub mod top;
+
 pub mod export;
+pub mod first_users;
 
 #[cfg(test)]
 mod oracle;

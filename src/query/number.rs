@@ -2,9 +2,9 @@
 //!
 //! [`Sketch`] is a DDSketch (Masson, Rim, Lee: "DDSketch: a fast and fully-mergeable quantile sketch", VLDB 2019) over milliseconds.
 //! Bucket `i` counts the values in `(S·γ^(i-1), S·γ^i]` with `γ = (1+α)/(1-α)` and `S` the smallest value told apart; any value in it is
-//! within the share `α` of the answer `2·S·γ^i/(γ+1)`. For example 100 ms falls into bucket 576, which answers 99.8 ms.
+//! within the share `α` of the answer `2·S·γ^i/(γ+1)`. For example 100 ms falls into bucket 576, which answers 99.7 ms.
 //!
-//! It is exact in its merge (counts add up), and bounded: a sketch of few values lists its buckets, one of many has [`BUCKETS`] counters.
+//! It is exact in its merge (counts add up), and bounded: a sketch of few values lists its buckets, one of many has `BUCKETS` counters.
 
 /// The share by which a percentile may be wrong.
 pub const RELATIVE_ERROR: f64 = 0.01;
@@ -112,10 +112,11 @@ impl Counts {
                 }
             }
             Counts::Listed(listed) => {
+                let full = listed.len() >= LISTED_MAX;
                 let at = listed.partition_point(|(other, _)| usize::from(*other) < bucket);
                 match listed.get_mut(at) {
                     Some((other, slot)) if usize::from(*other) == bucket => *slot = slot.saturating_add(count),
-                    _ if listed.len() < LISTED_MAX => listed.insert(at, (bucket as u16, count)),
+                    _ if !full => listed.insert(at, (bucket as u16, count)),
                     _ => {
                         self.unfold();
                         self.add(bucket, count);
@@ -212,7 +213,7 @@ mod tests {
     fn the_constants_agree() {
         assert!((GAMMA.ln() - LN_GAMMA).abs() < 1e-15);
         assert_eq!(bucket(LARGEST), BUCKETS - 1);
-        assert_eq!((bucket(100.0), round(answer(576), 1)), (576, 99.8));
+        assert_eq!((bucket(100.0), round(answer(576), 1)), (576, 99.7));
     }
 
     #[test]
@@ -220,7 +221,7 @@ mod tests {
         let odd = sketch(&[f64::NAN, f64::INFINITY, -1.0]);
         assert_eq!((odd.count(), odd.mean(), odd.quantile(0.5)), (0, None, None));
         let wide = sketch(&[0.0, 1e300]);
-        assert_eq!((wide.quantile(0.0), wide.quantile(1.0)), (Some(0.0), Some(1e10_f64.max(answer(BUCKETS - 1)).min(1e300))));
+        assert_eq!((wide.quantile(0.0), wide.quantile(1.0)), (Some(0.0), Some(answer(BUCKETS - 1))));
         assert_eq!(sketch(&[150.0]).quantile(0.95), Some(150.0));
     }
 

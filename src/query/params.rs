@@ -106,7 +106,9 @@ pub enum ParamError {
     #[error("`filter` is not supported yet: use `type`, `name` and `session`")]
     FilterUnsupported,
     /// `by` names a dimension that could single out a person.
-    #[error("`by` cannot group by what may single out a person: use type, name, method, status, client, server, model, language or error")]
+    #[error(
+        "`by` cannot group by what may single out a person: use type, name, method, status, client, server, model, language or error"
+    )]
     SubjectLinked,
 }
 
@@ -222,7 +224,8 @@ pub struct Params {
 }
 
 impl Params {
-    /// Reads the parameters of `question`, percent-decoded, asked at `now`.
+    /// Reads the parameters of `question`, percent-decoded, asked at `now`. Whatever is not listed in [`Question::takes`] is refused, so the
+    /// caller takes out what is its own (`tenant`).
     ///
     /// Without `from` the range is the 24 hours before `to`; without `to` it ends after the present millisecond, so that what was
     /// acknowledged a moment ago counts.
@@ -409,14 +412,28 @@ mod tests {
 
     #[test]
     fn moments_have_four_forms() {
-        let from = |text: &str| parse(Question::Summary, &[("from", text), ("to", "9999-12-31T00:00:00Z")]).map(|p| p.from.0);
+        let from =
+            |text: &str| parse(Question::Summary, &[("from", text), ("to", "9999-12-31T00:00:00Z")]).map(|p| p.from.0);
         assert_eq!(from("2026-09-21T13:33:20Z"), Ok(1_789_997_600_000));
         assert_eq!(from("2026-09-21T15:33:20 02:00"), Ok(1_789_997_600_000));
         assert_eq!(from("1789997600000"), Ok(1_789_997_600_000));
         assert_eq!(from("now"), Ok(NOW.0));
         assert_eq!(from("-90m"), Ok(NOW.0 - 90 * MINUTE_MS));
         assert_eq!(from("-2w"), Ok(NOW.0 - 14 * DAY_MS));
-        for bad in ["", "-", "-5", "-0h", "-m", "5m", "yesterday", "+5", "-é", "99999999999999999999", "-9999999999999w", "999999999999999"] {
+        for bad in [
+            "",
+            "-",
+            "-5",
+            "-0h",
+            "-m",
+            "5m",
+            "yesterday",
+            "+5",
+            "-é",
+            "99999999999999999999",
+            "-9999999999999w",
+            "999999999999999",
+        ] {
             assert!(matches!(from(bad), Err(ParamError::Malformed { name: "from", .. })), "{bad}");
         }
     }
@@ -443,9 +460,17 @@ mod tests {
             (Question::Sessions, "cursor", "%%"),
             (Question::Sessions, "cursor", "AAAA"),
         ] {
-            assert!(matches!(refused(question, &[(name, value)]), ParamError::Malformed { name: n, .. } if n == name), "{name}");
+            assert!(
+                matches!(refused(question, &[(name, value)]), ParamError::Malformed { name: n, .. } if n == name),
+                "{name}"
+            );
         }
-        let unused = [(Question::Summary, "interval"), (Question::Series, "by"), (Question::Top, "cursor"), (Question::Sessions, "by")];
+        let unused = [
+            (Question::Summary, "interval"),
+            (Question::Series, "by"),
+            (Question::Top, "cursor"),
+            (Question::Sessions, "by"),
+        ];
         for (question, name) in unused {
             assert_eq!(refused(question, &[(name, "x")]), ParamError::Unknown { takes: question.takes() });
         }
@@ -453,7 +478,14 @@ mod tests {
 
     #[test]
     fn errors_never_repeat_what_was_given() {
-        for pairs in [("session-canary", "x"), ("type", "canary"), ("from", "canary"), ("cursor", "canary"), ("by", "canary"), ("filter", "canary")] {
+        for pairs in [
+            ("session-canary", "x"),
+            ("type", "canary"),
+            ("from", "canary"),
+            ("cursor", "canary"),
+            ("by", "canary"),
+            ("filter", "canary"),
+        ] {
             for question in [Question::Summary, Question::Series, Question::Top, Question::Sessions] {
                 assert!(!refused(question, &[pairs]).to_string().contains("canary"));
             }
@@ -462,7 +494,10 @@ mod tests {
 
     #[test]
     fn a_series_has_at_most_so_many_points() {
-        assert_eq!(refused(Question::Series, &[("from", "-7d"), ("interval", "1m")]), ParamError::TooManyPoints { points: 10_081 });
+        assert_eq!(
+            refused(Question::Series, &[("from", "-7d"), ("interval", "1m")]),
+            ParamError::TooManyPoints { points: 10_081 }
+        );
         assert!(parse(Question::Series, &[("from", "-6d"), ("interval", "1m")]).is_ok());
     }
 

@@ -97,7 +97,13 @@ impl<'p> Chunk<'p> {
         self.part.rows().filter(move |row| all || self.matches(*row))
     }
 
-    fn matches(&self, row: usize) -> bool {
+    /// The same rows under another filter; `None` when none can match.
+    pub fn narrowed(&self, filter: Filter<'_>) -> Option<Chunk<'p>> {
+        Chunk::of(self.part, filter)
+    }
+
+    /// Whether a row of [`Chunk::rows`] without a filter matches this one's.
+    pub fn matches(&self, row: usize) -> bool {
         let has = |wanted: &Option<(Dictionary<'_>, u32)>| wanted.is_none_or(|(column, code)| column.code(row) == code);
         self.event_type.is_none_or(|code| self.type_code(row) == code) && has(&self.name) && has(&self.session)
     }

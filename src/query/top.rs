@@ -63,7 +63,9 @@ pub struct Other {
 /// [`Error::Stopped`].
 pub fn top(scan: &Scan<'_>, params: &Params) -> Result<Top, Error> {
     match params.by {
-        By::Type => by_number(scan, params, |chunk, row| EventType::from_code(chunk.type_code(row)).map(EventType::name)),
+        By::Type => {
+            by_number(scan, params, |chunk, row| EventType::from_code(chunk.type_code(row)).map(EventType::name))
+        }
         By::Status => by_number(scan, params, |chunk, row| chunk.columns.status(row)),
         By::Name | By::Method | By::Client | By::Server | By::Model | By::Language | By::Error => {
             by_text(scan, params, params.by.column().unwrap_or(TextColumn::Name))
@@ -159,7 +161,7 @@ mod tests {
                         By::Type => Some(sample.event_type.name().to_owned()),
                         By::Status => sample.status.map(|s| s.to_string()),
                         By::Client => sample.client.clone().map(|c| c.0),
-                        _ => sample.name.clone(),
+                        By::Name | By::Method | By::Server | By::Model | By::Language | By::Error => sample.name.clone(),
                     };
                     groups.entry(key).or_default().push(sample);
                 }
@@ -188,9 +190,7 @@ mod tests {
         let parts = oracle::parts(&[named("scan"), named("scan"), named("list"), Sample::default()], 2);
         let params = Params { limit: 1, ..oracle::Query::default().params(Question::Top) };
         let found = top(&Scan::new(&parts, 10).unwrap(), &params).unwrap();
-        let cells = |events: u64, ms: Option<f64>| {
-            serde_json::json!({"events": events, "errors": 0, "error_rate": 0.0, "mean_ms": ms, "p95_ms": ms, "last_seen": "1970-01-01T00:00:00.000Z"})
-        };
+        let cells = |events: u64, ms: Option<f64>| serde_json::json!({"events": events, "errors": 0, "error_rate": 0.0, "mean_ms": ms, "p95_ms": ms, "last_seen": "1970-01-01T00:00:00.000Z"});
         let with = |mut cells: serde_json::Value, name: &str, value: serde_json::Value| {
             cells[name] = value;
             cells

@@ -256,6 +256,12 @@ impl Part {
         Part { columns, class, not_before, from, to }
     }
 
+    /// A part whose rows are all retained.
+    #[cfg(test)]
+    pub(crate) fn for_test(columns: Columns, from: Millis, to: Millis) -> Part {
+        Part::new(Arc::new(columns), Class::Mcp, Millis(i64::MIN), from, to)
+    }
+
     /// The columns; read them only at the positions that [`Part::rows`] gives.
     pub fn columns(&self) -> &Columns {
         &self.columns

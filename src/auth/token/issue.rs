@@ -90,6 +90,16 @@ impl TokenIssuer {
         TokenIssuer { settings: settings.clone(), key: EncodingKey::from_ed_der(private.as_ref()), public, kid }
     }
 
+    /// The `iss` of the tokens.
+    pub fn name(&self) -> &str {
+        &self.settings.issuer
+    }
+
+    /// The longest that a token may live.
+    pub fn ttl_max_ms(&self) -> i64 {
+        self.settings.ttl_max_ms
+    }
+
     /// The public half of the key.
     pub fn public_key(&self) -> &[u8; 32] {
         &self.public

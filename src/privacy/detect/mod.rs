@@ -10,21 +10,29 @@
 //!
 //! Does not decide what is done with a hit, nor whether one is wanted at this place: the caller passes the kinds that it wants.
 
-mod card;
+// What helps every detector: shapes to skip, words around a candidate, groups of digits.
+mod shape;
+mod word;
+
+mod number;
+
+// Personal data.
 mod email;
+mod phone;
+
+mod card;
 mod iban;
 mod ip;
-pub(super) mod key_name;
 mod mac;
-mod number;
-mod phone;
-mod secret;
-mod shape;
 mod ssn;
+mod user_path;
+
+// Secrets.
+mod secret;
 mod token;
 mod url;
-mod user_path;
-mod word;
+
+pub(super) mod key_name;
 
 /// A family of data. Its name is the id of the rule that redacts it and the word after `detector =` in a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -270,7 +278,7 @@ impl<'s> Scan<'s> {
 
     /// A word that starts with a letter. Returns where to go on.
     fn word(&mut self, i: usize, first: u8) -> usize {
-        if may_start(first, self.at(i + 1)) && !self.continues(i) {
+        if may_start(first, self.at(i + 1)) {
             if let Some(end) = token::jwt(self, i).and_then(|end| self.hit(Kind::Jwt, i, end)) {
                 return end;
             }
@@ -297,7 +305,7 @@ impl<'s> Scan<'s> {
         self.after_word(i, self.word_end(i))
     }
 
-    /// Whether the word at `i` continues a longer one over a `-`, as Base64url does: no token begins there.
+    /// Whether the word at `i` continues a longer one over a `-`, as Base64url does.
     fn continues(&self, i: usize) -> bool {
         self.before(i) == b'-' && is_word(self.before(i - 1))
     }

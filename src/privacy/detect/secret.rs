@@ -124,6 +124,9 @@ pub(super) const PREFIXES: &[Prefix] = &[
 
 /// The end of the provider's key at `i`.
 pub(super) fn api_key(scan: &Scan<'_>, i: usize) -> Option<usize> {
+    if scan.continues(i) {
+        return None;
+    }
     let start = [scan.at(i), scan.at(i + 1)];
     PREFIXES.iter().filter(|prefix| prefix.text.as_bytes().starts_with(&start)).find_map(|prefix| prefix.end(scan, i))
 }

@@ -142,7 +142,13 @@ fn social_security_numbers() {
 
 #[test]
 fn tokens_and_keys() {
-    check(Kind::Jwt, &["expired: «eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI5ODYifQ.pfec4TY0xJA6auu», eyJ not"]);
+    check(
+        Kind::Jwt,
+        &[
+            "expired: «eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI5ODYifQ.pfec4TY0xJA6auu», eyJ not",
+            "token-«eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI5ODYifQ.x»",
+        ],
+    );
     check(
         Kind::Bearer,
         &["got Bearer «60cde69bfb0974959» and Bearer «user-token-SECRET»", "use Basic «YW5uOnNlY3JldA==» here"],

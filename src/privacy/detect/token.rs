@@ -11,6 +11,9 @@ pub(super) const WORDS: [&str; 4] = ["eyJ", "Bearer", "Basic", "password"];
 /// A longer part is cut here; what follows of the token is scanned on its own.
 const PART_MAX: usize = 16 * 1024;
 
+/// A header holds an algorithm and the id of a key; inside a longer run no more is looked at.
+const HEAD_USUAL: usize = 256;
+
 /// Shorter opaque tokens are words.
 const OPAQUE_MIN: usize = 16;
 
@@ -20,13 +23,14 @@ pub(super) fn jwt(scan: &Scan<'_>, i: usize) -> Option<usize> {
     if scan.slice(i, i + 3) != b"eyJ" {
         return None;
     }
-    let part =
-        |at: usize| scan.run_end(at, at + PART_MAX, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'='));
-    let head = part(i);
+    let part = |at: usize, most: usize| {
+        scan.run_end(at, at + most, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'='))
+    };
+    let head = part(i, if scan.continues(i) { HEAD_USUAL } else { PART_MAX });
     if head - i < 10 || scan.at(head) != b'.' {
         return None;
     }
-    let mut end = part(head + 1);
+    let mut end = part(head + 1, PART_MAX);
     if end - head < 8 {
         return None;
     }
@@ -34,7 +38,7 @@ pub(super) fn jwt(scan: &Scan<'_>, i: usize) -> Option<usize> {
         if scan.at(end) != b'.' {
             break;
         }
-        let next = part(end + 1);
+        let next = part(end + 1, PART_MAX);
         if next == end + 1 {
             break;
         }

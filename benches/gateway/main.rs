@@ -1,0 +1,83 @@
+//! Speed: of each room alone, and of the whole house under load.
+//!
+//! ```text
+//! cargo bench                              everything, about eight minutes
+//! cargo bench -- scrub                     one group: decode, scrub, store, query
+//! cargo bench -- load                      only the load; --seconds 8 --warm 2 --runs 3 --case 100x16
+//! cargo bench -- bodies FILE               the load's requests for another driver: --events 100 --count 150 --seed 7
+//! ```
+//!
+//! **Rooms** (criterion). Each group runs a baseline of the same work in the same process, so that ratios mean something on a machine
+//! that others use too: decoding against `serde_json::Value`, scrubbing against six plain regular expressions, committing against one
+//! `fdatasync` a batch, counting against one pass over a slice.
+//!
+//! **Load** (own driver, [`load`]). Starts the real binary on an empty directory, on a processor core of its own when there are two, and
+//! posts events from the other one: a hundred a request over 16 connections, one a request over 64, one over 1. Counted are only events
+//! that the gateway says it accepted, and all of the processor time that the server spends until it is idle again, so that work
+//! left for after the answer does not come for free. Beside it, in the same round, runs a server of this folder that reads a request, appends its
+//! body to a file, syncs groups and answers without looking into anything: "durable HTTP", and nothing else. `ratio` is events per CPU-second against it.
+//!
+//! Events are about 634 bytes, a fifth of them with personal data beyond user and address ([`events`]).
+//!
+//! **Another driver.** `bodies` writes the same requests as `LENGTH`, a line feed, and that many bytes, again and again, as scripts for wrk
+//! and the like read them:
+//!
+//! ```text
+//! cargo bench -- bodies b100.bin --events 100 --count 150 ; cargo bench -- bodies b1.bin --events 1 --count 5000
+//! taskset -c 0 tidegate serve --data D --listen 127.0.0.1:8099 &
+//! KEY=$(tidegate key create --tenant default --data D)
+//! python3 measure.py --url http://127.0.0.1:8099/v1/events --pid $! --bodies b100.bin --events 100 --conns 16 --header "Authorization: Bearer $KEY"
+//! python3 measure.py --url http://127.0.0.1:8099/v1/events --pid $! --bodies b1.bin --events 1 --conns 64 --header "Authorization: Bearer $KEY"
+//! ```
+
+mod events;
+mod load;
+mod rooms;
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::str::FromStr;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    // cargo itself adds `--bench`.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let options = Options(&arguments);
+    match arguments.first().map(String::as_str) {
+        None => {
+            rooms::run();
+            load::run(&load::Plan::new(&options)?)
+        }
+        Some("load") => load::run(&load::Plan::new(&options)?),
+        Some("bodies") => write_bodies(arguments.get(1).ok_or("bodies: name a file")?, &options),
+        Some(load::BASELINE) => Ok(load::serve_baseline(arguments.get(1).ok_or("name a directory")?.as_ref())?),
+        Some(_) => {
+            rooms::run();
+            Ok(())
+        }
+    }
+}
+
+/// The arguments after the first, as `--name value`.
+struct Options<'a>(&'a [String]);
+
+impl Options<'_> {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.iter().skip_while(|argument| *argument != name).nth(1).map(String::as_str)
+    }
+
+    fn number<T: FromStr>(&self, name: &str, default: T) -> Result<T, String> {
+        self.text(name).map_or(Ok(default), |text| text.parse().map_err(|_| format!("{name}: not a number")))
+    }
+}
+
+fn write_bodies(path: &str, options: &Options<'_>) -> Result<(), Box<dyn Error>> {
+    let mut source = events::Source::new(options.number("--seed", 7)?);
+    let mut file = BufWriter::new(File::create(path)?);
+    for _ in 0..options.number("--count", 150)? {
+        let body = source.body(options.number("--events", 100)?, events::Ids::None);
+        writeln!(file, "{}", body.bytes.len())?;
+        file.write_all(&body.bytes)?;
+    }
+    Ok(file.flush()?)
+}

@@ -1,0 +1,338 @@
+//! The composition root: opens a data directory and connects the rooms.
+//!
+//! [`Gateway::open`] makes everything that has no socket; the command line uses it on a stopped data directory. [`serve`] adds listeners,
+//! and [`keeper`] what has to be done now and then. Nothing else in the house makes its own collaborators.
+//!
+//! ```text
+//! DIR/db            RocksDB                DIR/admin.key    the operator's key, 0600
+//! DIR/keys          the key file           DIR/anchors/     signed checkpoints of the audit logs
+//! DIR/control.sock  the interface for management commands, while it serves
+//! DIR/address       where it listens, while it serves
+//! ```
+
+pub mod keeper;
+pub mod serve;
+mod settings;
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use arc_swap::ArcSwap;
+
+use crate::admin::{self, Desk};
+use crate::audit::trail::{Entry, Trail};
+use crate::audit::{self, Action, Log, Outcome, Principals, Subject};
+use crate::auth::{
+    AdminKey, Authenticator, Denylist, Directory, DirectoryLimits, ExternalIssuer, IssuerError, OpenError,
+    SettingsError, TokenIssuer, TokenVerifier,
+};
+use crate::clock::{Clock, Millis};
+use crate::config::Config;
+use crate::http::Services;
+use crate::http::body::BodyBudget;
+use crate::id::Entropy;
+use crate::ingest::Ingest;
+use crate::ingest::dedupe::Dedupe;
+use crate::ingest::epoch::Epochs;
+use crate::ingest::idempotency::Idempotency;
+use crate::ingest::ledger::Ledger;
+use crate::ingest::quarantine::Quarantine;
+use crate::keys::{self, KeyFile, KeyKind, Secret};
+use crate::kv::{self, CommitError, Kv, Participant, Writer};
+use crate::limit::{AuthFailures, Limits, RateError};
+use crate::privacy::{DEFAULT_POLICY, PolicyErrors, Scrubber};
+use crate::store::{self, Store};
+use crate::telemetry::Metrics;
+
+/// The tenant that a new data directory begins with.
+pub const FIRST_TENANT: &str = "default";
+/// Keys of the gateway itself have no owner and one epoch.
+const NOBODY: [u8; 8] = [0; 8];
+/// Tokens that may be revoked before their time, at most.
+const REVOKED_MAX: usize = 100_000;
+/// Addresses whose failures are counted, at most.
+const FAILURE_ADDRESSES_MAX: usize = 100_000;
+/// Memory for request bodies, as a multiple of the largest one.
+const BODIES_IN_MEMORY: usize = 16;
+
+/// Why the gateway cannot be opened or goes down.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or directory cannot be used.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The admin key's file does not hold an admin key.
+    #[error("{}: this is not an admin key; restore it, or remove the file to get a new one", path.display())]
+    AdminKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The database.
+    #[error(transparent)]
+    Kv(#[from] kv::Error),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The key file.
+    #[error(transparent)]
+    Keys(#[from] keys::Error),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] audit::Error),
+    /// Tenants, keys, revoked tokens.
+    #[error(transparent)]
+    Directory(#[from] OpenError),
+    /// Token settings.
+    #[error(transparent)]
+    Tokens(#[from] SettingsError),
+    /// An external issuer.
+    #[error(transparent)]
+    Issuer(#[from] IssuerError),
+    /// An external issuer's tenant is not there.
+    #[error("[[auth.issuers]] names a tenant that does not exist: create it first, then add the issuer")]
+    IssuerTenant,
+    /// A rate.
+    #[error(transparent)]
+    Rate(#[from] RateError),
+    /// The privacy policy.
+    #[error("{place}: {errors}")]
+    Policy {
+        /// The file, or the built-in policy.
+        place: String,
+        /// Everything that is wrong with it.
+        errors: PolicyErrors,
+    },
+    /// Nothing can be written.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// The first tenant.
+    #[error(transparent)]
+    Admin(#[from] admin::Error),
+    /// A thread, listener or certificate.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+        move |source| Error::File { path: path.to_owned(), source }
+    }
+}
+
+/// An open data directory.
+pub struct Gateway {
+    /// What handlers use.
+    pub services: Arc<Services>,
+    /// Creates tenants, keys and tokens.
+    pub desk: Arc<Desk>,
+    /// The key file, kept open and locked.
+    pub key_file: Arc<KeyFile>,
+    /// Checks tokens, for refreshing the keys of external issuers.
+    pub verifier: Arc<TokenVerifier>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Things that the operator should know, such as where the admin key is.
+    pub first_start: bool,
+}
+
+impl Gateway {
+    /// Opens the data directory that `config` names, creating what is missing.
+    pub fn open(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<Gateway, Error> {
+        let dir = &config.data_dir;
+        create_private_dir(dir)?;
+        let now = clock.now();
+        let metrics = Arc::new(Metrics::default());
+        let kv = Arc::new(Kv::open(&dir.join("db"))?);
+        let key_file = Arc::new(KeyFile::open(&config.keys_path, &*entropy)?);
+        let own_key = |kind| key_file.ensure(kind, NOBODY, 0, &*entropy).map(|(secret, _)| secret);
+
+        let store = Arc::new(Store::open(&kv, settings::retention(config), now)?);
+        let dedupe_key = own_key(KeyKind::Dedupe)?;
+        let dedupe = Arc::new(Dedupe::open(&kv, copy(&dedupe_key), settings::dedupe(config), now)?);
+        let log = Arc::new(Log::open(&kv, &config.gateway_name, own_key(KeyKind::AuditSigning)?, &dir.join("anchors"))?);
+        let participants: Vec<Arc<dyn Participant>> =
+            vec![Arc::clone(&store) as _, Arc::clone(&dedupe) as _, Arc::clone(&log) as _];
+        let observed = Arc::clone(&metrics);
+        let writer = Writer::start(Arc::clone(&kv), participants, settings::writer(config), move |group| observed.committed(group));
+        let writer = writer.map_err(|source| Error::System { what: "the writer's thread", source })?;
+        let principals = Principals::new(Arc::clone(&kv), &*own_key(KeyKind::Index)?);
+        let trail = Arc::new(Trail::new(log, principals, writer.clone(), Arc::clone(&entropy)));
+
+        let directory_limits = DirectoryLimits {
+            tenants_max: config.limits.tenants_max,
+            keys_per_tenant_max: config.limits.keys_per_tenant_max,
+        };
+        let directory = Arc::new(Directory::open(&kv, directory_limits)?);
+        let denylist = Arc::new(Denylist::open(&kv, REVOKED_MAX)?);
+        let token_settings = settings::tokens(config);
+        let issuer = Arc::new(TokenIssuer::new(&token_settings, own_key(KeyKind::Signing)?.bytes()));
+        let external = external_issuers(config, &directory)?;
+        let verifier = Arc::new(TokenVerifier::new(token_settings, &issuer, external, Arc::clone(&denylist))?);
+        let desk = Arc::new(Desk {
+            directory: Arc::clone(&directory),
+            issuer,
+            denylist,
+            trail: Arc::clone(&trail),
+            writer: writer.clone(),
+            entropy: Arc::clone(&entropy),
+        });
+
+        let scrubber = load_policy(config)?;
+        let ingest = Arc::new(Ingest {
+            policy: Arc::new(ArcSwap::from_pointee(scrubber)),
+            settings: ArcSwap::from_pointee(settings::ingest(config)),
+            limits: Arc::new(Limits::new(settings::limits(&config.limits, &directory)?, Arc::clone(&clock))),
+            epochs: Arc::new(Epochs::new(Arc::clone(&key_file), Arc::clone(&trail), writer.clone(), Arc::clone(&entropy))),
+            store,
+            writer,
+            dedupe,
+            idempotency: Arc::new(Idempotency::new(
+                Arc::clone(&kv),
+                copy(&dedupe_key),
+                i64::try_from(config.store.idempotency_window.as_millis()).unwrap_or(i64::MAX),
+            )),
+            quarantine: Arc::new(Quarantine::default()),
+            ledger: Arc::new(Ledger::default()),
+        });
+        let admin_hash = admin_key(&dir.join("admin.key"), &*entropy)?.hash();
+        let services = Arc::new(Services {
+            clock: Arc::clone(&clock),
+            authenticator: Authenticator::new(directory, Arc::clone(&verifier), Some(admin_hash)),
+            failures: AuthFailures::new(
+                Some(settings::auth_failures(&config.limits)?),
+                FAILURE_ADDRESSES_MAX,
+                Arc::clone(&clock),
+            ),
+            ingest,
+            desk: Arc::clone(&desk),
+            trail,
+            kv,
+            metrics,
+            live: ArcSwap::from_pointee(settings::live(config, &desk.directory)),
+            bodies: BodyBudget::new(usize::try_from(config.limits.inflated_max).unwrap_or(usize::MAX).saturating_mul(BODIES_IN_MEMORY)),
+            in_flight: Default::default(),
+            ready: AtomicBool::new(false),
+            metrics_public: config.metrics_public || config.server.listen.ip().is_loopback(),
+        });
+        let mut gateway = Gateway { services, desk, key_file, verifier, clock, first_start: false };
+        gateway.first_start = gateway.create_first_tenant(now)?;
+        Ok(gateway)
+    }
+
+    fn create_first_tenant(&self, now: Millis) -> Result<bool, Error> {
+        if !self.desk.directory.tenants().is_empty() {
+            return Ok(false);
+        }
+        block_on(self.desk.create_tenant(FIRST_TENANT.to_owned(), "gateway".to_owned(), now))?;
+        Ok(true)
+    }
+
+    /// Records which policy is in force.
+    pub fn record_policy(&self) -> Result<(), Error> {
+        let hash = hex::encode(self.services.ingest.policy.load().policy_hash());
+        self.record(Action::PolicyLoaded, &[("hash", hash)])
+    }
+
+    /// Makes a record in the gateway's own log durable.
+    pub fn record(&self, action: Action, params: &[(&'static str, String)]) -> Result<(), Error> {
+        let entry = Entry::new(self.clock.now(), action, Outcome::Success);
+        let entry = params.iter().fold(entry, |entry, (name, value)| entry.param(name, value.clone()));
+        let trail = Arc::clone(&self.services.trail);
+        self.services.ingest.writer.commit(move |batch| trail.stage(batch, Subject::Gateway, entry))??;
+        Ok(())
+    }
+
+    /// Applies a configuration that was loaded anew; what can only change with a restart stays as it is.
+    pub fn reload(&self, config: &Config) -> Result<(), Error> {
+        let Services { ingest, live, failures, .. } = &*self.services;
+        let limits = settings::limits(&config.limits, &self.desk.directory)?;
+        let failure_rate = settings::auth_failures(&config.limits)?;
+        let scrubber = load_policy(config)?;
+        ingest.limits.reload(limits);
+        failures.reload(Some(failure_rate));
+        ingest.settings.store(Arc::new(settings::ingest(config)));
+        ingest.store.set_retention(settings::retention(config));
+        live.store(Arc::new(settings::live(config, &self.desk.directory)));
+        let changed = scrubber.policy_hash() != ingest.policy.load().policy_hash();
+        ingest.policy.store(Arc::new(scrubber));
+        if changed {
+            self.record_policy()?;
+        }
+        self.record(Action::ConfigLoaded, &[])
+    }
+
+    /// Writes what is queued and closes the database in good order.
+    pub fn close(&self) {
+        self.services.ingest.writer.stop();
+        if let Err(error) = self.services.kv.flush() {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the last flush failed; the next start reads the log instead");
+        }
+    }
+}
+
+/// Runs a use-case to its end outside of a server.
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.expect("a runtime without timers and sockets needs nothing of the system").block_on(work)
+}
+
+fn copy(secret: &Secret) -> Secret {
+    Secret::new(*secret.bytes())
+}
+
+fn external_issuers(config: &Config, directory: &Directory) -> Result<Vec<Arc<ExternalIssuer>>, Error> {
+    let made = config.auth.issuers.iter().map(|issuer| {
+        let settings = settings::issuer(issuer, directory)?;
+        Ok(Arc::new(ExternalIssuer::new(settings, &config.auth.jwks_url_allow)?))
+    });
+    made.collect()
+}
+
+/// The policy in the file that `config` names, or the built-in one.
+pub fn load_policy(config: &Config) -> Result<Scrubber, Error> {
+    let (place, text) = match &config.privacy.policy {
+        Some(path) => (path.display().to_string(), fs::read_to_string(path).map_err(Error::file(path))?),
+        None => ("the built-in privacy policy".to_owned(), DEFAULT_POLICY.to_owned()),
+    };
+    Scrubber::from_toml(&text, &settings::privacy(config)).map_err(|errors| Error::Policy { place, errors })
+}
+
+fn create_private_dir(dir: &Path) -> Result<(), Error> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(Error::file(dir))
+}
+
+/// Reads the admin key, making it first if it is not there.
+fn admin_key(path: &Path, entropy: &dyn Entropy) -> Result<AdminKey, Error> {
+    match fs::read_to_string(path) {
+        Ok(text) => {
+            let mode = fs::metadata(path).map_err(Error::file(path))?.permissions().mode();
+            if mode & 0o077 != 0 {
+                let source = std::io::Error::other("others may read the admin key: chmod 600 it");
+                return Err(Error::File { path: path.to_owned(), source });
+            }
+            AdminKey::parse(text.trim()).ok_or_else(|| Error::AdminKey { path: path.to_owned() })
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let key = AdminKey::random(entropy);
+            let mut options = fs::OpenOptions::new();
+            let mut file = options.write(true).create_new(true).mode(0o600).open(path).map_err(Error::file(path))?;
+            writeln!(file, "{}", *key.text()).and_then(|()| file.sync_all()).map_err(Error::file(path))?;
+            Ok(key)
+        }
+        Err(source) => Err(Error::File { path: path.to_owned(), source }),
+    }
+}

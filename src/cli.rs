@@ -1,0 +1,188 @@
+//! The command line: what can be typed, and the commands that are not serving.
+//!
+//! Management commands print the one value that a script needs alone on standard output and everything else on standard error. They work
+//! on a stopped data directory ([`manage::offline`]) and on a running server alike ([`manage::online`]).
+
+pub mod demo;
+pub mod fsck;
+pub mod manage;
+pub mod scrub;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Privacy-first edge ingestion gateway with an embedded time-series store.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serves the gateway.
+    Serve {
+        /// Where settings come from.
+        #[command(flatten)]
+        source: Source,
+        /// Address and port to listen on, such as 127.0.0.1:8080.
+        #[arg(long)]
+        listen: Option<String>,
+    },
+    /// Serves the whole product on made-up traffic, in a directory of its own.
+    Demo {
+        /// Data directory; a temporary one unless given.
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// Address and port to listen on.
+        #[arg(long, default_value = "127.0.0.1:8080")]
+        listen: String,
+        /// The same seed tells the same story.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Stops after the story instead of going on with a slow stream of events.
+        #[arg(long)]
+        once: bool,
+    },
+    /// Creates and lists tenants.
+    Tenant {
+        /// What about them.
+        #[command(subcommand)]
+        command: TenantCommand,
+    },
+    /// Creates, lists and revokes ingest keys.
+    Key {
+        /// What about them.
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
+    /// Issues and revokes access tokens.
+    Token {
+        /// What about them.
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+    /// Scrubs NDJSON from standard input (any JSON value a line) to standard output, as the gateway would.
+    Scrub {
+        /// The privacy policy; the built-in one unless given.
+        #[arg(long)]
+        policy: Option<PathBuf>,
+        /// Writes how often each rule fired, as JSON, to this file.
+        #[arg(long)]
+        receipts: Option<PathBuf>,
+    },
+    /// Checks the configuration and prints it resolved, secrets masked; reports all errors at once.
+    CheckConfig {
+        /// The file of settings.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+    /// Re-derives every checksum, count and audit root of a data directory.
+    Fsck {
+        /// Where settings come from.
+        #[command(flatten)]
+        source: Source,
+    },
+}
+
+/// Where settings come from.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Source {
+    /// The file of settings.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// The data directory.
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+}
+
+/// What can be done about tenants.
+#[derive(Debug, Subcommand)]
+pub enum TenantCommand {
+    /// Creates a tenant and prints its id.
+    Create {
+        /// Its name.
+        name: String,
+        /// Where settings come from.
+        #[command(flatten)]
+        source: Source,
+    },
+    /// Lists tenants: id and name, separated by a tab.
+    List {
+        /// Where settings come from.
+        #[command(flatten)]
+        source: Source,
+    },
+}
+
+/// What can be done about ingest keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Creates a key and prints its secret, once.
+    Create {
+        /// The tenant's id or name.
+        #[arg(long)]
+        tenant: String,
+        /// What it may do.
+        #[arg(long, default_value = "ingest")]
+        scope: String,
+        /// What it is for.
+        #[arg(long, default_value = "")]
+        label: String,
+        /// Where settings come from.
+        #[command(flatten)]
+        source: Source,
+    },
+    /// Lists a tenant's keys: id, state and label, separated by tabs.
+    List {
+        /// The tenant's id or name.
+        #[arg(long)]
+        tenant: String,
+        /// Where settings come from.
+        #[command(flatten)]
+        source: Source,
+    },
+    /// Revokes a key and prints its id.
+    Revoke {
+        /// The key's id: the part between the underscores.
+        id: String,
+        /// Where settings come from.
+        #[command(flatten)]
+        source: Source,
+    },
+}
+
+/// What can be done about tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Issues a token and prints it.
+    Issue {
+        /// The tenant's id or name; only operators' and metrics tokens go without.
+        #[arg(long)]
+        tenant: Option<String>,
+        /// What it may do, such as query,export.
+        #[arg(long)]
+        scope: String,
+        /// Who will use it.
+        #[arg(long, default_value = "operator")]
+        subject: String,
+        /// How long it lives.
+        #[arg(long, default_value = "1h")]
+        ttl: String,
+        /// Where settings come from.
+        #[command(flatten)]
+        source: Source,
+    },
+    /// Revokes a token by the id that was shown when it was issued.
+    Revoke {
+        /// Its `jti`.
+        id: String,
+        /// Where settings come from.
+        #[command(flatten)]
+        source: Source,
+    },
+}

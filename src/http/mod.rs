@@ -1,0 +1,113 @@
+//! The HTTP rim: requests in, answers out.
+//!
+//! Reading order: every route in one table ([`routes`]); what all handlers share ([`Services`], [`extract`], [`body`], [`error`], [`middleware`]); then a
+//! file per resource. A handler extracts, asks one use-case and maps the answer; it decides nothing else.
+
+pub mod routes;
+pub mod extract;
+pub mod body;
+pub mod error;
+pub mod middleware;
+mod events;
+mod agentcat;
+mod questions;
+mod first_users;
+mod proofs;
+mod desk;
+mod ops;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+
+use crate::admin::Desk;
+use crate::audit::trail::Trail;
+use crate::auth::Authenticator;
+use crate::clock::Clock;
+use crate::id::TenantId;
+use crate::ingest::Ingest;
+use crate::kv::Kv;
+use crate::limit::{AddressRule, AuthFailures};
+use crate::telemetry::{Metrics, Reading};
+
+use body::{BodyBudget, BodyLimits};
+
+/// What the operator may change while the gateway runs.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// Where a client's address is found.
+    pub address: AddressRule,
+    /// Bounds of request bodies.
+    pub body: BodyLimits,
+    /// A session ends after this long without activity, in milliseconds.
+    pub session_timeout_ms: i64,
+    /// Most rows that a list gives.
+    pub limit_max: usize,
+    /// Most rows that a question may read.
+    pub rows_max: u64,
+    /// How long a question may take, in milliseconds.
+    pub query_timeout_ms: u64,
+    /// Open buckets hold at most this many bytes.
+    pub memory_max: usize,
+    /// Requests served at one time.
+    pub requests_max: usize,
+    /// AgentCat's `project_id` to tenant.
+    pub projects: HashMap<String, TenantId>,
+    /// The limits in force, as an operator reads them.
+    pub limits_text: serde_json::Value,
+}
+
+/// Everything that handlers use; made by the composition root.
+pub struct Services {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Checks credentials.
+    pub authenticator: Authenticator,
+    /// Counts refused credentials by address.
+    pub failures: AuthFailures,
+    /// Takes events.
+    pub ingest: Arc<Ingest>,
+    /// Creates tenants, keys and tokens.
+    pub desk: Arc<Desk>,
+    /// Records what is done.
+    pub trail: Arc<Trail>,
+    /// The database, for reading.
+    pub kv: Arc<Kv>,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// What may change.
+    pub live: ArcSwap<Live>,
+    /// Memory for bodies, all requests together.
+    pub bodies: BodyBudget,
+    /// Requests being served.
+    pub in_flight: AtomicUsize,
+    /// Requests are served.
+    pub ready: AtomicBool,
+    /// `/metrics` needs no token: the listener is on loopback with no proxy before it, or the operator said so.
+    pub metrics_public: bool,
+}
+
+impl Services {
+    /// What the metrics read when somebody scrapes.
+    pub fn reading(&self) -> Reading {
+        let ingest = &self.ingest;
+        let usage = ingest.store.usage();
+        Reading {
+            balance: ingest.ledger.total(),
+            poisoned: ingest.writer.is_poisoned(),
+            ready: self.is_ready(),
+            open_bytes: (usage.bytes, self.live.load().memory_max),
+            open_rows: usage.rows,
+            queued_bytes: ingest.writer.queued_bytes(),
+            dedupe: (ingest.dedupe.len(), ingest.dedupe.forgotten()),
+            leaves: self.trail.leaves(),
+        }
+    }
+
+    /// Whether requests are served in full.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed) && !self.ingest.writer.is_poisoned()
+    }
+}

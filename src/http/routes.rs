@@ -1,0 +1,68 @@
+//! Every route, in one table.
+
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, Route, web};
+
+use super::error::Problem;
+use super::{agentcat, desk, events, first_users, ops, proofs, questions};
+
+/// Ingest routes may be led by a key: some clients can carry one nowhere else.
+const KEYED: &str = "/t/{key}";
+
+/// Adds all routes.
+pub fn configure(app: &mut web::ServiceConfig) {
+    for prefix in ["", KEYED] {
+        add(app, &format!("{prefix}/v1/events"), [(Method::POST, web::post().to(events::post))]);
+        add(app, &format!("{prefix}/v1/public/events"), [(Method::POST, web::post().to(agentcat::post))]);
+    }
+    add(app, "/v1/query/summary", [get(web::get().to(questions::summary))]);
+    add(app, "/v1/query/series", [get(web::get().to(questions::series))]);
+    add(app, "/v1/query/top", [get(web::get().to(questions::top))]);
+    add(app, "/v1/query/sessions", [get(web::get().to(questions::sessions))]);
+
+    add(app, "/api/analytics", [get(web::get().to(first_users::analytics))]);
+    add(app, "/api/sessions", [get(web::get().to(first_users::sessions))]);
+    add(app, "/api/export", [get(web::get().to(first_users::export))]);
+
+    add(app, "/v1/audit/records", [get(web::get().to(proofs::records))]);
+    add(app, "/v1/audit/tlog/{tenant}/checkpoint", [get(web::get().to(proofs::checkpoint))]);
+
+    add(app, "/v1/admin/tenants", [
+        get(web::get().to(desk::list_tenants)),
+        (Method::POST, web::post().to(desk::create_tenant)),
+    ]);
+    add(app, "/v1/admin/keys", [get(web::get().to(desk::list_keys)), (Method::POST, web::post().to(desk::create_key))]);
+    add(app, "/v1/admin/keys/{id}", [(Method::DELETE, web::delete().to(desk::revoke_key))]);
+    add(app, "/v1/admin/tokens", [(Method::POST, web::post().to(desk::issue_token))]);
+    add(app, "/v1/admin/tokens/{jti}", [(Method::DELETE, web::delete().to(desk::revoke_token))]);
+    add(app, "/v1/admin/limits", [get(web::get().to(desk::limits))]);
+    add(app, "/v1/admin/quarantine", [get(web::get().to(desk::quarantine))]);
+
+    add(app, "/healthz", [get(web::get().to(ops::healthz))]);
+    add(app, "/readyz", [get(web::get().to(ops::readyz))]);
+    add(app, "/metrics", [get(web::get().to(ops::metrics))]);
+    app.default_service(web::to(nowhere));
+}
+
+fn get(route: Route) -> (Method, Route) {
+    (Method::GET, route)
+}
+
+/// One resource: its methods, and 405 with `Allow` for all others.
+fn add<const N: usize>(app: &mut web::ServiceConfig, path: &str, methods: [(Method, Route); N]) {
+    let allow = methods.iter().map(|(method, _)| method.as_str()).collect::<Vec<_>>().join(", ");
+    let mut resource = web::resource(path.to_owned());
+    for (_, route) in methods {
+        resource = resource.route(route);
+    }
+    app.service(resource.default_service(web::to(move || not_allowed(allow.clone()))));
+}
+
+async fn not_allowed(allow: String) -> HttpResponse {
+    let detail = "this route does not take that method";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).header("Allow", allow).error_response()
+}
+
+async fn nowhere(_: HttpRequest) -> HttpResponse {
+    Problem::not_found("there is no such route").error_response()
+}
