@@ -163,11 +163,14 @@ impl Gateway {
         let store = Arc::new(Store::open(&kv, settings::retention(config), now)?);
         let dedupe_key = own_key(KeyKind::Dedupe)?;
         let dedupe = Arc::new(Dedupe::open(&kv, copy(&dedupe_key), settings::dedupe(config), now)?);
-        let log = Arc::new(Log::open(&kv, &config.gateway_name, own_key(KeyKind::AuditSigning)?, &dir.join("anchors"))?);
+        let log =
+            Arc::new(Log::open(&kv, &config.gateway_name, own_key(KeyKind::AuditSigning)?, &dir.join("anchors"))?);
         let participants: Vec<Arc<dyn Participant>> =
             vec![Arc::clone(&store) as _, Arc::clone(&dedupe) as _, Arc::clone(&log) as _];
         let observed = Arc::clone(&metrics);
-        let writer = Writer::start(Arc::clone(&kv), participants, settings::writer(config), move |group| observed.committed(group));
+        let writer = Writer::start(Arc::clone(&kv), participants, settings::writer(config), move |group| {
+            observed.committed(group)
+        });
         let writer = writer.map_err(|source| Error::System { what: "the writer's thread", source })?;
         let principals = Principals::new(Arc::clone(&kv), &*own_key(KeyKind::Index)?);
         let trail = Arc::new(Trail::new(log, principals, writer.clone(), Arc::clone(&entropy)));
@@ -196,7 +199,12 @@ impl Gateway {
             policy: Arc::new(ArcSwap::from_pointee(scrubber)),
             settings: ArcSwap::from_pointee(settings::ingest(config)),
             limits: Arc::new(Limits::new(settings::limits(&config.limits, &directory)?, Arc::clone(&clock))),
-            epochs: Arc::new(Epochs::new(Arc::clone(&key_file), Arc::clone(&trail), writer.clone(), Arc::clone(&entropy))),
+            epochs: Arc::new(Epochs::new(
+                Arc::clone(&key_file),
+                Arc::clone(&trail),
+                writer.clone(),
+                Arc::clone(&entropy),
+            )),
             store,
             writer,
             dedupe,
@@ -223,7 +231,9 @@ impl Gateway {
             kv,
             metrics,
             live: ArcSwap::from_pointee(settings::live(config, &desk.directory)),
-            bodies: BodyBudget::new(usize::try_from(config.limits.inflated_max).unwrap_or(usize::MAX).saturating_mul(BODIES_IN_MEMORY)),
+            bodies: BodyBudget::new(
+                usize::try_from(config.limits.inflated_max).unwrap_or(usize::MAX).saturating_mul(BODIES_IN_MEMORY),
+            ),
             in_flight: Default::default(),
             ready: AtomicBool::new(false),
             metrics_public: config.metrics_public || config.server.listen.ip().is_loopback(),
@@ -279,7 +289,10 @@ impl Gateway {
     pub fn close(&self) {
         self.services.ingest.writer.stop();
         if let Err(error) = self.services.kv.flush() {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the last flush failed; the next start reads the log instead");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the last flush failed; the next start reads the log instead"
+            );
         }
     }
 }

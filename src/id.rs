@@ -24,8 +24,10 @@ pub fn random<const N: usize>(entropy: &dyn Entropy) -> [u8; N] {
 pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place where randomness comes in")]
     fn fill(&self, out: &mut [u8]) {
-        aws_lc_rs::rand::fill(out).expect("the operating system's random generator answers; nothing can be safe without it");
+        aws_lc_rs::rand::fill(out)
+            .expect("the operating system's random generator answers; nothing can be safe without it");
     }
 }
 

@@ -58,8 +58,9 @@ fn run(command: Command) -> Result<(), Failure> {
             manage_command(source.clone(), command.try_into()?)
         }
         Command::Key { command } => {
-            let (KeyCommand::Create { source, .. } | KeyCommand::List { source, .. } | KeyCommand::Revoke { source, .. }) =
-                &command;
+            let (KeyCommand::Create { source, .. }
+            | KeyCommand::List { source, .. }
+            | KeyCommand::Revoke { source, .. }) = &command;
             manage_command(source.clone(), command.try_into()?)
         }
         Command::Token { command } => {

@@ -7,8 +7,8 @@
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -159,7 +159,11 @@ impl Metrics {
         r.register_with_unit("http", "Time to answer", Unit::Seconds, self.seconds.clone());
         r.register_with_unit("commit", "Time to write and sync a commit group", Unit::Seconds, self.commits.clone());
         r.register("commit_group_size", "Submissions in a commit group", self.group_size.clone());
-        r.register("events", "Events by outcome; received is the sum of the others and those in flight", self.events.clone());
+        r.register(
+            "events",
+            "Events by outcome; received is the sum of the others and those in flight",
+            self.events.clone(),
+        );
         r.register("redactions", "Redactions by rule", self.redactions.clone());
         r.register("auth_failures", "Refused credentials by reason", self.auth_failures.clone());
         r.register("rate_limited", "Requests refused by a rate or quota", self.rate_limited.clone());

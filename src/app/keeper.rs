@@ -4,9 +4,9 @@
 //! its own failure and does not stop the others.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
@@ -106,7 +106,10 @@ impl Rounds {
         let now = self.gateway.clock.now();
         for issuer in self.gateway.verifier.external() {
             if let Some(Err(error)) = issuer.refresh(now) {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the keys of an external issuer could not be refreshed");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the keys of an external issuer could not be refreshed"
+                );
             }
         }
     }
@@ -114,7 +117,9 @@ impl Rounds {
     fn reload_config(&mut self) {
         let config = match config::load(&self.overrides, config::environment()) {
             Ok(config) => config,
-            Err(errors) => return tracing::error!("the changed configuration is refused, the old one stays in force:\n{errors}"),
+            Err(errors) => {
+                return tracing::error!("the changed configuration is refused, the old one stays in force:\n{errors}");
+            }
         };
         match self.gateway.reload(&config) {
             Ok(()) => tracing::info!("the configuration was loaded anew"),
@@ -170,7 +175,10 @@ impl Rounds {
         let now = self.gateway.clock.now();
         for tenant in self.gateway.desk.directory.tenants() {
             if let Err(error) = self.gateway.services.ingest.epochs.destroy_old(tenant.id, now) {
-                tracing::error!(error = &error as &dyn std::error::Error, "an old pseudonym key could not be destroyed");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "an old pseudonym key could not be destroyed"
+                );
             }
         }
     }

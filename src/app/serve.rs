@@ -11,6 +11,7 @@ use actix_web::middleware::{NormalizePath, from_fn};
 use actix_web::{App, HttpServer, web};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::audit::Action;
 use crate::clock::SystemClock;
@@ -68,7 +69,8 @@ async fn listen(
     .max_connections(config.server.connections_max.div_ceil(workers))
     .keep_alive(config.server.keep_alive)
     .client_request_timeout(config.server.client_request_timeout)
-    .shutdown_timeout(config.server.shutdown_timeout.as_secs());
+    .shutdown_timeout(config.server.shutdown_timeout.as_secs())
+    .disable_signals();
     let failed = |what| move |source| Error::System { what, source };
     let server = match &config.server.tls {
         Some(tls) => server.bind_rustls_0_23(config.server.listen, tls_config(tls)?),
@@ -93,8 +95,10 @@ async fn listen(
         recorded.record_policy()
     });
     start.await.map_err(|_| Error::Commit(crate::kv::CommitError::Stopped))??;
-    let keeper = Keeper::start(Arc::clone(gateway), overrides.clone(), config).map_err(failed("the keeper's thread"))?;
+    let keeper =
+        Keeper::start(Arc::clone(gateway), overrides.clone(), config).map_err(failed("the keeper's thread"))?;
     actix_web::rt::spawn(reload_on_hangup(keeper.reload_flag()));
+    actix_web::rt::spawn(stop_on_signal(server.handle()));
     gateway.services.ready.store(true, Ordering::Relaxed);
     let scheme = if config.server.tls.is_some() { "https" } else { "http" };
     started(Serving {
@@ -113,8 +117,20 @@ async fn listen(
     served
 }
 
+/// SIGTERM and SIGINT both stop in good order: requests that are being served get their answers.
+async fn stop_on_signal(server: ServerHandle) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return tracing::error!("signals cannot be heard; the gateway can only be killed");
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    server.stop(true).await;
+}
+
 async fn reload_on_hangup(reload: Arc<AtomicBool>) {
-    use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut hangups) = signal(SignalKind::hangup()) else {
         return tracing::warn!("SIGHUP cannot be heard; changed files are noticed all the same");
     };
@@ -132,7 +148,10 @@ fn tls_config(tls: &TlsConfig) -> Result<rustls::ServerConfig, Error> {
     let chain = chain.map_err(|error| unreadable(&tls.certificate, error))?;
     let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| unreadable(&tls.key, error))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let refused = |error: rustls::Error| Error::System { what: "the TLS certificate or key is refused", source: std::io::Error::other(error) };
+    let refused = |error: rustls::Error| Error::System {
+        what: "the TLS certificate or key is refused",
+        source: std::io::Error::other(error),
+    };
     rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
@@ -145,7 +164,9 @@ struct Control(PathBuf);
 impl Control {
     fn at(path: &Path) -> Option<Control> {
         if path.as_os_str().len() > SOCKET_PATH_MAX {
-            tracing::warn!("the data directory's path is too long for a control socket: management commands work while the gateway is stopped");
+            tracing::warn!(
+                "the data directory's path is too long for a control socket: management commands work while the gateway is stopped"
+            );
             return None;
         }
         // The database is locked by now, so a socket that is there is a left-over.

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::auth::{Algorithm, Directory, IssuerRules, IssuerSettings, JwksSource, Scope, Scopes, TenantBinding, TokenSettings};
+use crate::auth::{
+    Algorithm, Directory, IssuerRules, IssuerSettings, JwksSource, Scope, Scopes, TenantBinding, TokenSettings,
+};
 use crate::clock::MINUTE_MS;
 use crate::config::{Config, IssuerConfig, IssuerTenant, LimitsConfig, ProxyHeader, Rate, TenantLimits};
 use crate::http::Live;
@@ -177,7 +179,9 @@ fn projects(config: &Config, directory: &Directory) -> HashMap<String, crate::id
     for (project, named) in &config.agentcat.projects {
         match directory.find_tenant(named) {
             Some(tenant) => _ = projects.insert(project.clone(), tenant.id),
-            None => tracing::warn!("[agentcat.projects] names a tenant that does not exist (yet); create it, then reload"),
+            None => {
+                tracing::warn!("[agentcat.projects] names a tenant that does not exist (yet); create it, then reload")
+            }
         }
     }
     projects
@@ -192,7 +196,8 @@ fn limits_text(limits: &LimitsConfig) -> serde_json::Value {
             "events_per_day": limits.events_per_day,
         })
     };
-    let tenants: serde_json::Map<_, _> = limits.tenants.iter().map(|(name, limits)| (name.clone(), tenant(limits))).collect();
+    let tenants: serde_json::Map<_, _> =
+        limits.tenants.iter().map(|(name, limits)| (name.clone(), tenant(limits))).collect();
     json!({
         "body_max_bytes": limits.body_max,
         "inflated_max_bytes": limits.inflated_max,

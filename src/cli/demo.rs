@@ -127,7 +127,7 @@ impl Demo {
     /// When the tenants cannot be opened at the beginning.
     pub fn trickle(&self, stop: &AtomicBool) -> Result<(), Error> {
         let gateway = Gateway::new(&self.base)?;
-        let stages = self.stages(&gateway, "demo, slow stream")?;
+        let stages = self.stages(&gateway, "demo-stream")?;
         let mut streams: Vec<Stream> = stages.into_iter().map(|stage| Stream::new(stage, SystemClock.now())).collect();
         while !stop.load(Ordering::Relaxed) {
             let now = SystemClock.now();

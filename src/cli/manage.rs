@@ -179,7 +179,9 @@ pub async fn offline(desk: &Arc<Desk>, order: Order, now: Millis) -> Result<Done
         Order::ListKeys(named) => {
             let keys = desk.directory.keys(tenant(&named)?);
             let state = |revoked: bool| if revoked { "revoked" } else { "active" };
-            let line = |key: &Arc<crate::auth::IngestKey>| format!("{}\t{}\t{}", key.id, state(key.revoked.is_some()), key.label);
+            let line = |key: &Arc<crate::auth::IngestKey>| {
+                format!("{}\t{}\t{}", key.id, state(key.revoked.is_some()), key.label)
+            };
             Done { values: keys.iter().map(line).collect(), words: format!("{} key(s)", keys.len()) }
         }
         Order::RevokeKey(id) => {
@@ -252,7 +254,9 @@ pub fn online(server: &Server, order: Order) -> Result<Done, Error> {
         }
         Order::ListTenants => {
             let listed = server.ask(Method::GET, "/v1/admin/tenants", None)?;
-            lines(&listed, "tenants", "tenant(s)", |tenant| format!("{}\t{}", text_of(tenant, "id"), text_of(tenant, "name")))
+            lines(&listed, "tenants", "tenant(s)", |tenant| {
+                format!("{}\t{}", text_of(tenant, "id"), text_of(tenant, "name"))
+            })
         }
         Order::CreateKey { tenant, scopes, label } => {
             let body = json!({ "tenant": tenant, "scope": scopes.to_string(), "label": label });
@@ -262,8 +266,11 @@ pub fn online(server: &Server, order: Order) -> Result<Done, Error> {
         Order::ListKeys(tenant) => {
             let query: String = url_encoded(&tenant);
             let listed = server.ask(Method::GET, &format!("/v1/admin/keys?tenant={query}"), None)?;
-            let state = |key: &Value| if key.get("revoked").is_some_and(Value::is_string) { "revoked" } else { "active" };
-            lines(&listed, "keys", "key(s)", |key| format!("{}\t{}\t{}", text_of(key, "id"), state(key), text_of(key, "label")))
+            let state =
+                |key: &Value| if key.get("revoked").is_some_and(Value::is_string) { "revoked" } else { "active" };
+            lines(&listed, "keys", "key(s)", |key| {
+                format!("{}\t{}\t{}", text_of(key, "id"), state(key), text_of(key, "label"))
+            })
         }
         Order::RevokeKey(id) => {
             server.ask(Method::DELETE, &format!("/v1/admin/keys/{id}"), None)?;
@@ -288,8 +295,10 @@ fn lines(document: &Value, member: &str, what: &str, line: impl Fn(&Value) -> St
 
 /// Percent-encodes everything but letters, digits and `-_.`.
 fn url_encoded(text: &str) -> String {
-    text.bytes().map(|byte| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    }).collect()
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect()
 }

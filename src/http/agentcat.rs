@@ -54,10 +54,7 @@ fn sender(request: &HttpRequest, services: &Services, project: Option<&str>) -> 
     {
         return Ok(Sender { tenant: *tenant, key: None });
     }
-    let credential = match declared {
-        Credential::None => Credential::from_open_place(project),
-        declared => declared,
-    };
+    let credential = if matches!(declared, Credential::None) { Credential::from_open_place(project) } else { declared };
     let principal = extract::authenticate(request, services, &credential)?;
     let grant = authorize::<scope::Ingest>(&principal, None);
     let grant = grant.map_err(|denied| extract::refused(services, &principal, denied))?;

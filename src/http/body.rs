@@ -95,7 +95,8 @@ pub async fn read(
     }
     let share = budget.take(announced.unwrap_or(GRANT_MIN))?;
     let sent = tokio::time::timeout(limits.timeout, collect(payload, announced, limits, budget)).await;
-    let (sent, more) = sent.map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive"))??;
+    let (sent, more) =
+        sent.map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive"))??;
     if encoding == Encoding::Identity {
         return Ok(Body { bytes: sent, _share: more.unwrap_or(share) });
     }

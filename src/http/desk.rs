@@ -11,9 +11,9 @@ use serde_json::json;
 use crate::audit::trail::Entry;
 use crate::audit::{Action, Outcome, Subject};
 use crate::auth::{GatewayGrant, IngestKey, Scopes, Tenant, TokenOrder, scope};
-use crate::unit::parse_duration;
 use crate::id::{KeyId, TenantId};
 use crate::ingest::quarantine::Quarantine;
+use crate::unit::parse_duration;
 
 use super::Services;
 use super::body;
@@ -222,7 +222,9 @@ fn tenant(services: &Services, named: &str) -> Result<TenantId, Problem> {
 
 fn scopes(text: &str) -> Result<Scopes, Problem> {
     text.parse().map_err(|_| {
-        Problem::bad_request("`scope` is malformed: expected some of ingest, query, export, compliance, subjects, admin, metrics")
+        Problem::bad_request(
+            "`scope` is malformed: expected some of ingest, query, export, compliance, subjects, admin, metrics",
+        )
     })
 }
 

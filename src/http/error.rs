@@ -160,7 +160,8 @@ impl From<limit::Refused> for Problem {
             limit::Refused::Later(_) => (StatusCode::TOO_MANY_REQUESTS, QUOTA_EXCEEDED),
             limit::Refused::TooMany { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "about:blank"),
         };
-        let mut problem = Problem::new(status, refused.to_string()).member("violated-policies", json!([refused.policy()]));
+        let mut problem =
+            Problem::new(status, refused.to_string()).member("violated-policies", json!([refused.policy()]));
         problem.kind = kind;
         let headers = [
             ("Retry-After", refused.retry_after_s().map(|seconds| seconds.to_string())),
@@ -209,7 +210,9 @@ impl From<CommitError> for Problem {
         match error {
             CommitError::Overloaded => Problem::overloaded("too much is waiting to be written; try again later"),
             CommitError::Stopped => Problem::overloaded("the gateway is shutting down"),
-            CommitError::Poisoned => Problem::broken("nothing can be written until an operator restarts the gateway", &error),
+            CommitError::Poisoned => {
+                Problem::broken("nothing can be written until an operator restarts the gateway", &error)
+            }
         }
     }
 }

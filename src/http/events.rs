@@ -73,7 +73,9 @@ fn claim(
     // A structured-field string is quoted; many clients send the bare text.
     let key = value.to_str().map(|text| text.trim().trim_matches('"')).unwrap_or_default();
     if key.is_empty() || key.len() > KEY_BYTES_MAX {
-        return Err(Problem::bad_request(format!("`Idempotency-Key` must be 1 to {KEY_BYTES_MAX} printable characters")));
+        return Err(Problem::bad_request(format!(
+            "`Idempotency-Key` must be 1 to {KEY_BYTES_MAX} printable characters"
+        )));
     }
     let now = services.clock.now();
     Ok(Some(services.ingest.idempotency.begin(sender.tenant, &principal.name(), key, body, now)?))
@@ -122,10 +124,10 @@ impl Circumstances {
 }
 
 pub(super) fn count_limited(services: &Services, error: crate::ingest::Error) -> Problem {
-    match error {
-        crate::ingest::Error::Limited(refused) => extract::limited(services, refused),
-        other => other.into(),
+    if let crate::ingest::Error::Limited(refused) = error {
+        return extract::limited(services, refused);
     }
+    error.into()
 }
 
 pub(super) async fn commit(

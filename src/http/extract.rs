@@ -121,7 +121,11 @@ impl Pairs {
 
     /// Refuses whatever is left.
     pub fn done(self, takes: &str) -> Result<(), Problem> {
-        if self.0.is_empty() { Ok(()) } else { Err(Problem::bad_request(format!("unknown parameter: expected only {takes}"))) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Problem::bad_request(format!("unknown parameter: expected only {takes}")))
+        }
     }
 
     /// What is left.

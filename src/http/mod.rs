@@ -3,18 +3,18 @@
 //! Reading order: every route in one table ([`routes`]); what all handlers share ([`Services`], [`extract`], [`body`], [`error`], [`middleware`]); then a
 //! file per resource. A handler extracts, asks one use-case and maps the answer; it decides nothing else.
 
-pub mod routes;
-pub mod extract;
-pub mod body;
-pub mod error;
-pub mod middleware;
-mod events;
 mod agentcat;
-mod questions;
-mod first_users;
-mod proofs;
+pub mod body;
 mod desk;
+pub mod error;
+mod events;
+pub mod extract;
+mod first_users;
+pub mod middleware;
 mod ops;
+mod proofs;
+mod questions;
+pub mod routes;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -42,7 +42,8 @@ pub async fn records(request: HttpRequest, services: web::Data<Services>) -> Res
     let mut pairs = Pairs::of(&request)?;
     let tenant = pairs.take("tenant")?;
     let from = number(&mut pairs, "from")?.unwrap_or(0);
-    let limit = number(&mut pairs, "limit")?.map_or(DEFAULT_LIMIT, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let limit =
+        number(&mut pairs, "limit")?.map_or(DEFAULT_LIMIT, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     pairs.done("tenant, from, limit")?;
     let (subject, principal) = subject(&request, &services, tenant.as_deref())?;
     let limit = limit.clamp(1, services.live.load().limit_max);
@@ -64,7 +65,8 @@ fn list(services: &Services, subject: Subject, from: u64, limit: usize) -> Resul
         let commitment = StoredRecord::parse(&leaf).and_then(|record| record.commitment());
         let principal = commitment.map(|commitment| names.resolve(subject, commitment)).transpose()?.flatten();
         let text = String::from_utf8(leaf).ok().and_then(|text| RawValue::from_string(text).ok());
-        let leaf = text.ok_or_else(|| Problem::overloaded("a leaf of the audit log is damaged; run `tidegate fsck`"))?;
+        let leaf =
+            text.ok_or_else(|| Problem::overloaded("a leaf of the audit log is damaged; run `tidegate fsck`"))?;
         records.push(Listed { index, leaf, principal });
     }
     Ok(Records { records, size, next })

@@ -27,10 +27,11 @@ pub fn configure(app: &mut web::ServiceConfig) {
     add(app, "/v1/audit/records", [get(web::get().to(proofs::records))]);
     add(app, "/v1/audit/tlog/{tenant}/checkpoint", [get(web::get().to(proofs::checkpoint))]);
 
-    add(app, "/v1/admin/tenants", [
-        get(web::get().to(desk::list_tenants)),
-        (Method::POST, web::post().to(desk::create_tenant)),
-    ]);
+    add(
+        app,
+        "/v1/admin/tenants",
+        [get(web::get().to(desk::list_tenants)), (Method::POST, web::post().to(desk::create_tenant))],
+    );
     add(app, "/v1/admin/keys", [get(web::get().to(desk::list_keys)), (Method::POST, web::post().to(desk::create_key))]);
     add(app, "/v1/admin/keys/{id}", [(Method::DELETE, web::delete().to(desk::revoke_key))]);
     add(app, "/v1/admin/tokens", [(Method::POST, web::post().to(desk::issue_token))]);

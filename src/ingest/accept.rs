@@ -131,7 +131,7 @@ pub struct Prepared {
     rows: EncodedRows,
     /// For each row: the event's index and the hash of its id.
     origins: Vec<(usize, Option<IdHash>)>,
-    aside: Vec<(usize, Refusal, EncodedRows)>,
+    aside: Vec<Aside>,
     rejected: Vec<(usize, Refusal)>,
     receipt: PolicyReceipt,
     books: Received,
@@ -248,10 +248,14 @@ impl Ingest {
             outcomes.push((*index, if new { Outcome::Accepted } else { Outcome::Duplicate }));
             new
         });
-        for (index, refusal, row) in prepared.aside.drain(..) {
-            let bytes = row.get(0).unwrap_or_default();
-            self.quarantine.stage(batch, prepared.sender.tenant, prepared.received, refusal.reason, bytes);
-            outcomes.push((index, Outcome::Quarantined(refusal)));
+        for Aside { index, id, refusal, row } in prepared.aside.drain(..) {
+            if id.is_none_or(|id| self.dedupe.admit(id, prepared.received)) {
+                let bytes = row.get(0).unwrap_or_default();
+                self.quarantine.stage(batch, prepared.sender.tenant, prepared.received, refusal.reason, bytes);
+                outcomes.push((index, Outcome::Quarantined(refusal)));
+            } else {
+                outcomes.push((index, Outcome::Duplicate));
+            }
         }
         outcomes.extend(prepared.rejected.drain(..).map(|(index, refusal)| (index, Outcome::Rejected(refusal))));
         outcomes.sort_by_key(|(index, _)| *index);
@@ -269,8 +273,8 @@ impl Prepared {
     fn foreseen(&self) -> Answer {
         let mut answer = Answer::new(Durability::Buffered, self.receipt.clone());
         answer.accepted = self.rows.len() as u64;
-        for (index, refusal, _) in &self.aside {
-            answer.count(*index, &Outcome::Quarantined(refusal.clone()));
+        for aside in &self.aside {
+            answer.count(aside.index, &Outcome::Quarantined(aside.refusal.clone()));
         }
         for (index, refusal) in &self.rejected {
             answer.count(*index, &Outcome::Rejected(refusal.clone()));
@@ -278,6 +282,14 @@ impl Prepared {
         answer.results.sort_by_key(|result| result.index);
         answer
     }
+}
+
+/// An event that is kept aside.
+struct Aside {
+    index: usize,
+    id: Option<IdHash>,
+    refusal: Refusal,
+    row: EncodedRows,
 }
 
 /// Outcomes that hold once the group is durable.
@@ -299,7 +311,7 @@ struct Sorted {
     count: usize,
     rows: EncodedRows,
     origins: Vec<(usize, Option<IdHash>)>,
-    aside: Vec<(usize, Refusal, EncodedRows)>,
+    aside: Vec<Aside>,
     rejected: Vec<(usize, Refusal)>,
 }
 
@@ -314,10 +326,11 @@ impl Sorted {
         self.count += 1;
         match scrubbed {
             Err(refusal) => self.rejected.push((index, refusal)),
-            Ok((_, event)) if event.fields().timestamp.is_some_and(|time| time.since(received) > future_max_ms) => {
+            Ok((id, event)) if event.fields().timestamp.is_some_and(|time| time.since(received) > future_max_ms) => {
                 let mut row = EncodedRows::default();
                 row.push(&event, received);
-                self.aside.push((index, Refusal::at(Reason::TimestampFuture, "/timestamp"), row));
+                let refusal = Refusal::at(Reason::TimestampFuture, "/timestamp");
+                self.aside.push(Aside { index, id, refusal, row });
             }
             Ok((id, event)) => {
                 self.rows.push(&event, received);

@@ -78,11 +78,10 @@ impl Disk {
         read_slots(path, file, *header, |slot, current, repair| {
             repairs.extend(repair.map(|bytes| (slot, bytes)));
             generations.push(current.generation);
-            match current.content {
-                Content::Free => drop(free.insert(slot)),
-                content => insert_live(path, &mut live, slot, content)?,
+            if matches!(current.content, Content::Free) {
+                free.insert(slot);
             }
-            Ok(())
+            insert_live(path, &mut live, slot, current.content)
         })?;
         if !repairs.is_empty() {
             self.write(&repairs)?;
@@ -253,10 +252,7 @@ pub(super) fn read_only(path: &Path) -> Result<BTreeMap<KeyName, Key>, Error> {
     let file = File::open(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
     let (header, _) = read_header(path, &file)?;
     let mut live = BTreeMap::new();
-    read_slots(path, &file, header, |slot, current, _| match current.content {
-        Content::Free => Ok(()),
-        content => insert_live(path, &mut live, slot, content),
-    })?;
+    read_slots(path, &file, header, |slot, current, _| insert_live(path, &mut live, slot, current.content))?;
     Ok(live)
 }
 
@@ -272,7 +268,11 @@ fn read_slots(
         let first = group * GROUP_SLOTS;
         file.read_exact_at(&mut pair[..], slot_offset(first)).map_err(|source| {
             let ended = source.kind() == io::ErrorKind::UnexpectedEof;
-            if ended { damaged(path, first, "the file ends before it") } else { Error::Io { path: path.to_owned(), source } }
+            if ended {
+                damaged(path, first, "the file ends before it")
+            } else {
+                Error::Io { path: path.to_owned(), source }
+            }
         })?;
         let (page_a, page_b) = pair.split_at(PAGE_BYTES);
         for ((slot, a), b) in (first..).zip(page_a.chunks(COPY_BYTES)).zip(page_b.chunks(COPY_BYTES)) {

@@ -77,6 +77,9 @@ impl Family {
     }
 }
 
+/// What a scan calls with every key and value.
+pub type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'v;
+
 /// What can go wrong on the floor.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -150,13 +153,7 @@ impl Kv {
 
     /// Calls `visit(key, value)` for every key that starts with `prefix`, from `from` on (which must not lie before `prefix`), in key
     /// order, until it breaks. Checksums of what is read are verified.
-    pub fn scan(
-        &self,
-        family: Family,
-        prefix: &[u8],
-        from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
+    pub fn scan(&self, family: Family, prefix: &[u8], from: &[u8], visit: &mut Visit<'_>) -> Result<(), Error> {
         let mut options = ReadOptions::default();
         options.set_verify_checksums(true);
         let mode = IteratorMode::From(from, Direction::Forward);

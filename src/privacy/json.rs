@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// Text borrowed from the request where possible.
 pub type Text<'a> = Cow<'a, str>;
@@ -205,7 +205,7 @@ impl<'de> serde::Deserialize<'de> for Name<'de> {
                 Ok(Name(Cow::Owned(value.to_owned())))
             }
         }
-        deserializer.deserialize_str(NameVisitor).map_err(D::Error::custom)
+        deserializer.deserialize_str(NameVisitor)
     }
 }
 

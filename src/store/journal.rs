@@ -208,12 +208,11 @@ impl Journal {
     }
 }
 
+/// What is called with the sequence and the value of a stored frame.
+pub type VisitFrame<'v> = dyn FnMut(u64, &[u8]) -> Result<(), Damaged> + 'v;
+
 /// Calls `visit(sequence, value)` for every stored frame of a class, in order, until it finds damage.
-pub fn for_each_frame(
-    kv: &Kv,
-    class: Class,
-    visit: &mut dyn FnMut(u64, &[u8]) -> Result<(), Damaged>,
-) -> Result<(), super::Error> {
+pub fn for_each_frame(kv: &Kv, class: Class, visit: &mut VisitFrame<'_>) -> Result<(), super::Error> {
     let mut damaged = None;
     let prefix = [class as u8];
     kv.scan(Family::Journal, &prefix, &prefix, &mut |key, value| {

@@ -4,7 +4,7 @@
 //! thread ([`Store::stage`]), become part of the group's batch when the group closes, and are shown to readers once they are durable. On
 //! start the buckets are rebuilt from the journal.
 //!
-//! The grammar of everything stored is in `FORMAT.md`. Not here yet: sealing to column blocks, encryption at rest, rollups (format 0).
+//! The grammar of everything stored is in `FORMAT.md`, beside this file. Not here yet: sealing to column blocks, encryption at rest, rollups (format 0).
 
 pub mod columns;
 mod journal;
