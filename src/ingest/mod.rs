@@ -13,6 +13,8 @@ pub mod epoch;
 pub mod idempotency;
 pub mod ledger;
 pub mod quarantine;
+#[cfg(test)]
+mod tests;
 
 pub use accept::{Ack, Context, Error, Ingest, Prepared, Sender, Settings};
 pub use answer::{Answer, Durability};

@@ -61,7 +61,7 @@ impl Frame {
     }
 
     /// The stored value.
-    fn encode(&self, compressor: &mut zstd::bulk::Compressor<'static>) -> Vec<u8> {
+    pub(super) fn encode(&self, compressor: &mut zstd::bulk::Compressor<'static>) -> Vec<u8> {
         let packed = compressor.compress(&self.raw).expect("zstd compresses any input into a buffer of its own bound");
         let mut value = Vec::with_capacity(HEADER_BYTES + packed.len());
         value.extend_from_slice(&MAGIC);

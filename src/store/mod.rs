@@ -11,6 +11,8 @@ mod journal;
 pub mod key;
 mod open;
 pub mod row;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
