@@ -183,16 +183,18 @@ impl Gateway {
         let denylist = Arc::new(Denylist::open(&kv, REVOKED_MAX)?);
         let token_settings = settings::tokens(config);
         let issuer = Arc::new(TokenIssuer::new(&token_settings, own_key(KeyKind::Signing)?.bytes()));
-        let external = external_issuers(config, &directory)?;
-        let verifier = Arc::new(TokenVerifier::new(token_settings, &issuer, external, Arc::clone(&denylist))?);
         let desk = Arc::new(Desk {
             directory: Arc::clone(&directory),
-            issuer,
-            denylist,
+            issuer: Arc::clone(&issuer),
+            denylist: Arc::clone(&denylist),
             trail: Arc::clone(&trail),
             writer: writer.clone(),
             entropy: Arc::clone(&entropy),
         });
+        // Before anything that the configuration says about tenants is looked up.
+        let first_start = create_first_tenant(&desk, now)?;
+        let external = external_issuers(config, &directory)?;
+        let verifier = Arc::new(TokenVerifier::new(token_settings, &issuer, external, denylist)?);
 
         let scrubber = load_policy(config)?;
         let ingest = Arc::new(Ingest {
@@ -238,17 +240,7 @@ impl Gateway {
             ready: AtomicBool::new(false),
             metrics_public: config.metrics_public || config.server.listen.ip().is_loopback(),
         });
-        let mut gateway = Gateway { services, desk, key_file, verifier, clock, first_start: false };
-        gateway.first_start = gateway.create_first_tenant(now)?;
-        Ok(gateway)
-    }
-
-    fn create_first_tenant(&self, now: Millis) -> Result<bool, Error> {
-        if !self.desk.directory.tenants().is_empty() {
-            return Ok(false);
-        }
-        block_on(self.desk.create_tenant(FIRST_TENANT.to_owned(), "gateway".to_owned(), now))?;
-        Ok(true)
+        Ok(Gateway { services, desk, key_file, verifier, clock, first_start })
     }
 
     /// Records which policy is in force.
@@ -305,6 +297,15 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> T {
 
 fn copy(secret: &Secret) -> Secret {
     Secret::new(*secret.bytes())
+}
+
+/// Creates the tenant that a new data directory begins with; whether the directory is new.
+fn create_first_tenant(desk: &Arc<Desk>, now: Millis) -> Result<bool, Error> {
+    if !desk.directory.tenants().is_empty() {
+        return Ok(false);
+    }
+    block_on(desk.create_tenant(FIRST_TENANT.to_owned(), "gateway".to_owned(), now))?;
+    Ok(true)
 }
 
 fn external_issuers(config: &Config, directory: &Directory) -> Result<Vec<Arc<ExternalIssuer>>, Error> {

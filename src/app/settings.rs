@@ -42,7 +42,7 @@ pub(super) fn writer(config: &Config) -> WriterSettings {
     WriterSettings {
         linger: config.store.commit_linger,
         group_bytes_max: bytes(config.store.group_max),
-        queue_bytes_max: config.store.queue_max,
+        queue_bytes_max: bytes(config.store.queue_max),
     }
 }
 
@@ -114,8 +114,8 @@ pub(super) fn issuer(issuer: &IssuerConfig, directory: &Directory) -> Result<Iss
         refresh_ms,
         refresh_min_ms: REFRESH_MIN_MS.min(refresh_ms),
         keys_age_max_ms: refresh_ms.saturating_mul(KEYS_AGE_INTERVALS),
-        // The configuration lets plain http through for loopback alone.
-        allow_insecure: true,
+        // The configuration lets plain http through for loopback alone; https never leads to loopback or a private network.
+        allow_insecure: matches!(&issuer.jwks, crate::config::JwksSource::Url(url) if url.starts_with("http://")),
     })
 }
 

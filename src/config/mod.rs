@@ -277,8 +277,8 @@ pub struct StoreConfig {
     pub commit_linger: Duration,
     /// Bytes at which a group is synced at once.
     pub group_max: u64,
-    /// Commits that may wait for the writer.
-    pub queue_max: usize,
+    /// Bytes of events that may wait for the writer.
+    pub queue_max: u64,
     /// Bytes of events not yet sealed.
     pub memory_max: u64,
     /// How long event ids are remembered.

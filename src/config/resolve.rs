@@ -56,6 +56,11 @@ pub fn resolve(raw: &RawConfig, problems: Vec<Problem>) -> Result<Config, Errors
         store.group_max <= store.memory_max,
         "must not be larger than store.memory_max",
     );
+    book.require(
+        &["store.queue_max", "limits.inflated_max"],
+        store.queue_max >= limits.inflated_max,
+        "must not be smaller than limits.inflated_max",
+    );
     let warnings = warnings(&server, &privacy, &metrics_public);
     let shown = book.close().map_err(Errors)?;
     Ok(Config {
@@ -276,7 +281,7 @@ fn store(mut section: Section<'_>) -> StoreConfig {
     let store = StoreConfig {
         commit_linger: section.duration("commit_linger", "0ms", "1s"),
         group_max: section.size("group_max", "4KiB", "16MiB"),
-        queue_max: section.count("queue_max", 1..=1_000_000),
+        queue_max: section.size("queue_max", "1MiB", "16GiB"),
         memory_max: section.size("memory_max", "16MiB", "1TiB"),
         dedupe_window: section.duration("dedupe_window", "1m", "30d"),
         dedupe_entries_max: section.count("dedupe_entries_max", 1_000..=1_000_000_000),

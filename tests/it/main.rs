@@ -3,3 +3,8 @@
 //! [`gateway`] starts and stops the binary in a directory of its own; every test has its own gateway, so tests do not know each other.
 
 mod gateway;
+mod leak;
+mod pack;
+mod routes;
+
+mod journey;
