@@ -215,10 +215,14 @@ mod tests {
     }
 
     #[test]
-    fn the_default_policy_is_strict_and_means_what_its_preset_means() {
+    fn the_default_policy_is_strict_and_adds_names_to_its_preset() {
         let default = compile(super::super::DEFAULT_POLICY, None).unwrap();
         assert_eq!(default.preset, Preset::Strict);
-        assert_eq!(default.canonical(), compile("", None).unwrap().canonical());
+        let begin = super::super::DEFAULT_POLICY.find("\n[[rules]]").unwrap();
+        let (manual, rules) = super::super::DEFAULT_POLICY.split_at(begin);
+        assert_eq!(compile(manual, None).unwrap().canonical(), compile("", None).unwrap().canonical());
+        assert_eq!(compile(rules, None).unwrap().canonical(), default.canonical());
+        assert_eq!(rules.matches("[[rules]]").count(), 1);
     }
 
     #[test]

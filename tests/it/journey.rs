@@ -55,7 +55,9 @@ impl Story {
         assert!(tenant.starts_with("tn_"), "the tenant's id, not {tenant}");
         let key = gateway.value_of(&["key", "create", "--tenant", "acme", "--label", "website"]);
         assert!(key.starts_with("tg_"), "the key's secret");
-        let token = |scopes, subject| gateway.value_of(&["token", "issue", "--tenant", &tenant, "--scope", scopes, "--subject", subject]);
+        let token = |scopes, subject| {
+            gateway.value_of(&["token", "issue", "--tenant", &tenant, "--scope", scopes, "--subject", subject])
+        };
         let start = SystemClock.now().plus(-10 * MINUTE_MS);
         Story { analyst: token("query,export", "eve"), officer: token("compliance", "omar"), tenant, key, start }
     }
@@ -96,7 +98,10 @@ impl Story {
 
         let array = json!([self.tool_call(0), self.tool_call(1), self.request(3), { "type": "no.such.type" }, { "name": "untyped" }]);
         let second = gateway.post_events(&self.key, &array).expect(200).json();
-        assert_eq!((&second["accepted"], &second["duplicates"], &second["rejected"]), (&json!(2), &json!(1), &json!(2)));
+        assert_eq!(
+            (&second["accepted"], &second["duplicates"], &second["rejected"]),
+            (&json!(2), &json!(1), &json!(2))
+        );
         let results = json!([
             { "index": 0, "result": "duplicate" },
             { "index": 3, "result": "rejected", "reason": "type_unknown", "place": "/type" },
@@ -118,7 +123,10 @@ impl Story {
 
         let late = json!({ "id": "future", "type": "custom", "name": "tomorrow", "timestamp": self.start.plus(72 * 60 * MINUTE_MS).to_string() });
         let late = gateway.post_events(&self.key, &late).expect(200).json();
-        assert_eq!(late["results"], json!([{ "index": 0, "result": "quarantined", "reason": "timestamp_future", "place": "/timestamp" }]));
+        assert_eq!(
+            late["results"],
+            json!([{ "index": 0, "result": "quarantined", "reason": "timestamp_future", "place": "/timestamp" }])
+        );
         let kept = gateway.get_json("/v1/admin/quarantine?tenant=acme", &gateway.admin_key());
         assert_eq!(kept["events"][0]["name"], "tomorrow");
     }
@@ -148,9 +156,15 @@ impl Story {
     /// Six tool calls (one failed) and two requests (both failed).
     fn the_answers_are_right(&self, answers: &Value) {
         let summary = &answers["summary"];
-        assert_eq!((&summary["events"], &summary["errors"], &summary["error_rate"]), (&json!(8), &json!(3), &json!(0.375)));
+        assert_eq!(
+            (&summary["events"], &summary["errors"], &summary["error_rate"]),
+            (&json!(8), &json!(3), &json!(0.375))
+        );
         assert_eq!((&summary["users"], &summary["sessions"]), (&json!(2), &json!(2)));
-        assert_eq!(summary["types"][0], json!({ "type": "mcp.tool_call", "events": 6, "errors": 1, "error_rate": 0.1667 }));
+        assert_eq!(
+            summary["types"][0],
+            json!({ "type": "mcp.tool_call", "events": 6, "errors": 1, "error_rate": 0.1667 })
+        );
         let points = answers["series"]["points"].as_array().expect("points");
         assert_eq!(points.iter().filter_map(|point| point["events"].as_u64()).sum::<u64>(), 8);
         assert_eq!(answers["top"]["rows"][0]["key"], "scan_directory");
@@ -159,16 +173,26 @@ impl Story {
         assert_eq!(answers["one session"]["events"], 6);
 
         let analytics = &answers["analytics"]["data"];
-        assert_eq!((&analytics["totalUsers"], &analytics["totalRequests"], &analytics["errorRate"]), (&json!(2), &json!(8), &json!(0.375)));
+        assert_eq!(
+            (&analytics["totalUsers"], &analytics["totalRequests"], &analytics["errorRate"]),
+            (&json!(2), &json!(8), &json!(0.375))
+        );
         let tool = &analytics["popularTools"][0];
-        assert_eq!((&tool["toolName"], &tool["usageCount"], &tool["errorCount"]), (&json!("scan_directory"), &json!(6), &json!(1)));
+        assert_eq!(
+            (&tool["toolName"], &tool["usageCount"], &tool["errorCount"]),
+            (&json!("scan_directory"), &json!(6), &json!(1))
+        );
         assert_eq!(analytics["topUsers"].as_array().map(Vec::len), Some(2));
         let export = &answers["export"]["data"];
         assert_eq!(export["requests"].as_array().map(Vec::len), Some(8));
         assert_eq!(export["requests"][0]["attributes"]["depth"], 3, "what is not personal is kept");
-        let session = export["sessions"].as_array().expect("sessions").iter().find(|session| session["id"] == "session-one");
+        let session =
+            export["sessions"].as_array().expect("sessions").iter().find(|session| session["id"] == "session-one");
         let session = session.expect("the session of the tool calls");
-        assert_eq!((&session["clientInfo"], &session["ipAddress"]), (&json!("Claude Desktop v1.0"), &json!("203.0.113.0")));
+        assert_eq!(
+            (&session["clientInfo"], &session["ipAddress"]),
+            (&json!("Claude Desktop v1.0"), &json!("203.0.113.0"))
+        );
     }
 
     fn nothing_personal_is_left(&self, answers: &Value) {
@@ -195,7 +219,11 @@ impl Story {
             let found = of(action);
             assert!(!found.is_empty(), "{action} left no record");
             for record in found {
-                assert_eq!((&record["leaf"]["outcome"], &record["principal"]), (&json!(outcome), &json!(principal)), "{action}");
+                assert_eq!(
+                    (&record["leaf"]["outcome"], &record["principal"]),
+                    (&json!(outcome), &json!(principal)),
+                    "{action}"
+                );
             }
         }
         assert!(!of("pseudonym_key.created").is_empty(), "keys that make pseudonyms are on record");
@@ -205,7 +233,12 @@ impl Story {
         }
 
         let meta = gateway.get_json("/v1/audit/records?tenant=gateway&limit=1000", &gateway.admin_key());
-        let actions: Vec<_> = meta["records"].as_array().expect("records").iter().map(|record| record["leaf"]["action"].clone()).collect();
+        let actions: Vec<_> = meta["records"]
+            .as_array()
+            .expect("records")
+            .iter()
+            .map(|record| record["leaf"]["action"].clone())
+            .collect();
         for action in ["service.started", "policy.loaded", "tenant.created"] {
             assert!(actions.contains(&json!(action)), "{action} left no record");
         }
@@ -213,7 +246,8 @@ impl Story {
 
     /// The signed root is the root of the leaves as everybody can read them, in the tenant's log and in the gateway's.
     fn the_proof_holds(&self, gateway: &Gateway) {
-        let secret = KeyFile::peek(&gateway.data().join("keys"), KeyKind::AuditSigning, [0; 8], 0).expect("the key file");
+        let secret =
+            KeyFile::peek(&gateway.data().join("keys"), KeyKind::AuditSigning, [0; 8], 0).expect("the key file");
         let public = SigningKey::from_seed(&secret.expect("the key that signs checkpoints")).public();
         let logs = [
             (self.tenant.as_str(), format!("tidegate/audit/{}", self.tenant), &self.officer),

@@ -144,9 +144,8 @@ fn tell_natively(story: &mut Story) {
     let basic = format!("Basic {}", STANDARD.encode(format!("{}:", story.key)));
     let object = |events: &[Value]| events.iter().map(|event| event.to_string().into_bytes()).collect();
     let array = |events: &[Value]| vec![json!(events).to_string().into_bytes()];
-    let lines = |events: &[Value]| {
-        vec![events.iter().flat_map(|event| format!("{event}\n").into_bytes()).collect::<Vec<u8>>()]
-    };
+    let lines =
+        |events: &[Value]| vec![events.iter().flat_map(|event| format!("{event}\n").into_bytes()).collect::<Vec<u8>>()];
     let gzip = |events: &[Value]| vec![gzipped(json!(events).to_string().as_bytes())];
     let zstd = |events: &[Value]| {
         vec![zstd::stream::encode_all(json!(events).to_string().as_bytes(), 1).expect("zstd into memory")]
@@ -205,8 +204,10 @@ fn tell_what_is_refused(story: &mut Story) {
             story.hear(place, request.body(body))
         };
         // What is kept aside is kept scrubbed, and garbage is only harmless garbage there.
-        let events: Vec<Value> =
-            refused(text).into_iter().filter(|event| text != GARBAGE || event["timestamp"] != "2999-01-01T00:00:00Z").collect();
+        let events: Vec<Value> = refused(text)
+            .into_iter()
+            .filter(|event| text != GARBAGE || event["timestamp"] != "2999-01-01T00:00:00Z")
+            .collect();
         let answer = post(story, "refused events", "application/json", json!(events).to_string()).expect(200).json();
         assert_eq!(answer["accepted"], 0, "one of the events that must be refused for {text} is accepted");
         let inside = json!(text).to_string();
@@ -265,8 +266,21 @@ fn tell_beside_events(story: &mut Story) {
             story.hear("a question for rows", request).expect(200);
         }
         let raw = text.replace('\n', " ");
-        for name in ["Authorization", "X-Api-Key", "Cookie", "Idempotency-Key", "User-Agent", "Content-Type", "Content-Encoding", "X-Forwarded-For", "Accept", "Sec-GPC"] {
-            let head = format!("POST /v1/events HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n{name}: {raw}\r\nContent-Length: 2\r\n");
+        for name in [
+            "Authorization",
+            "X-Api-Key",
+            "Cookie",
+            "Idempotency-Key",
+            "User-Agent",
+            "Content-Type",
+            "Content-Encoding",
+            "X-Forwarded-For",
+            "Accept",
+            "Sec-GPC",
+        ] {
+            let head = format!(
+                "POST /v1/events HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n{name}: {raw}\r\nContent-Length: 2\r\n"
+            );
             story.hear_raw("a header", format!("{head}\r\n{{}}").as_bytes());
             if name != "Authorization" && name != "X-Api-Key" {
                 story.hear_raw("a header", format!("{head}X-Api-Key: {key}\r\n\r\n{{}}").as_bytes());

@@ -7,4 +7,5 @@ mod leak;
 mod pack;
 mod routes;
 
+mod api;
 mod journey;

@@ -81,7 +81,13 @@ fn the_table_is_complete() {
             Some(path) => vec![path.to_owned(), format!("/t/{{key}}{path}")],
             None => vec![path.to_owned()],
         };
-        for (method, word) in [("GET", "web::get()"), ("POST", "web::post()"), ("PUT", "web::put()"), ("PATCH", "web::patch()"), ("DELETE", "web::delete()")] {
+        for (method, word) in [
+            ("GET", "web::get()"),
+            ("POST", "web::post()"),
+            ("PUT", "web::put()"),
+            ("PATCH", "web::patch()"),
+            ("DELETE", "web::delete()"),
+        ] {
             if entry.contains(word) {
                 found.extend(paths.iter().map(|path| (path.clone(), method)));
             }

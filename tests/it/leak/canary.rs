@@ -137,11 +137,15 @@ pub fn refused(text: &str) -> Vec<Value> {
         event[member] = value;
         event
     };
-    let mut events: Vec<Value> = ["type", "timestamp", "duration_ms", "ok", "status", "value", "consent", "client", "attributes"]
-        .into_iter()
-        .map(|member| with(member, json!(text)))
-        .collect();
-    events.extend(["id", "name", "session", "user", "error", "server", "type"].map(|member| with(member, json!([{ text: text }]))));
+    let mut events: Vec<Value> =
+        ["type", "timestamp", "duration_ms", "ok", "status", "value", "consent", "client", "attributes"]
+            .into_iter()
+            .map(|member| with(member, json!(text)))
+            .collect();
+    events.extend(
+        ["id", "name", "session", "user", "error", "server", "type"]
+            .map(|member| with(member, json!([{ text: text }]))),
+    );
     events.extend([json!(text), json!([text]), with("consent", json!("denied")), with("duration_ms", json!(-1))]);
     events.push(with("timestamp", json!("2999-01-01T00:00:00Z")));
     events
