@@ -134,6 +134,7 @@ fn play(serving: &Serving, seed: u64, once: bool, stop: &AtomicBool) {
         let demo = Demo { base: serving.base.clone(), admin_key: key.trim().to_owned() };
         demo.run(&mut io::stdout(), seed)?;
         if !once {
+            writeln!(io::stdout(), "A slow stream of events goes on. Ctrl-C ends the demo and removes its data.")?;
             demo.trickle(stop)?;
         }
         Ok(())
