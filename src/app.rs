@@ -245,7 +245,7 @@ impl Gateway {
 
     /// Records which policy is in force.
     pub fn record_policy(&self) -> Result<(), Error> {
-        let hash = hex::encode(self.services.ingest.policy.load().policy_hash());
+        let hash = self.services.ingest.policy.load().policy_hash_text().to_string();
         self.record(Action::PolicyLoaded, &[("hash", hash)])
     }
 

@@ -4,6 +4,7 @@
 //! policy; never a path, a key, a tenant's name or anything that a sender chose. Log lines are written through `tracing` by code that
 //! has no raw event at hand.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -14,11 +15,16 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::ingest::ledger::Balance;
 use crate::kv::GroupStats;
 use crate::outcome::Reason;
+use crate::privacy::Receipt;
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,23 +39,25 @@ pub enum LogFormat {
 pub fn init_logging(format: LogFormat, filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // Below `info` libraries tell what they were sent (the HTTP server: malformed headers), whatever the filter says.
+    let ours = || filter_fn(|told| told.target().starts_with("tidegate") || *told.level() <= Level::INFO);
     // The only failure is that a subscriber is there already.
     let _ = match format {
-        LogFormat::Text => builder.with_ansi(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => builder.with_ansi(false).finish().with(ours()).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).finish().with(ours()).try_init(),
     };
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Request {
-    route: String,
+    route: Arc<str>,
     method: &'static str,
     status: u16,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Route {
-    route: String,
+    route: Arc<str>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -65,7 +73,7 @@ struct Because {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Rule {
-    rule: String,
+    rule: Arc<str>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -181,8 +189,8 @@ impl Metrics {
     }
 
     /// Counts an answered request. `route` is the pattern, never the path.
-    pub fn answered(&self, route: &str, method: &'static str, status: u16, took: Duration) {
-        let labels = Request { route: route.to_owned(), method, status };
+    pub fn answered(&self, route: Arc<str>, method: &'static str, status: u16, took: Duration) {
+        let labels = Request { route, method, status };
         self.requests.get_or_create(&labels).inc();
         self.seconds.get_or_create(&Route { route: labels.route }).observe(took.as_secs_f64());
     }
@@ -194,9 +202,9 @@ impl Metrics {
     }
 
     /// Counts redactions of one request.
-    pub fn redacted<'r>(&self, counts: impl IntoIterator<Item = (&'r String, &'r u64)>) {
-        for (rule, n) in counts {
-            self.redactions.get_or_create(&Rule { rule: rule.clone() }).inc_by(*n);
+    pub fn redacted(&self, receipt: &Receipt) {
+        for (rule, n) in receipt.shared() {
+            self.redactions.get_or_create(&Rule { rule: Arc::clone(rule) }).inc_by(n);
         }
     }
 

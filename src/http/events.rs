@@ -136,7 +136,7 @@ pub(super) async fn commit(
     ack: Ack,
     claim: Option<Claim>,
 ) -> Result<Answer, Problem> {
-    services.metrics.redacted(&prepared.receipt().redactions);
+    services.metrics.redacted(prepared.receipt().redactions());
     let ingest: &Arc<Ingest> = &services.ingest;
     Ok(ingest.commit(prepared, ack, claim).await?)
 }

@@ -2,6 +2,7 @@
 //!
 //! Paths are never logged or counted: they may hold keys.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -15,6 +16,10 @@ use actix_web::{ResponseError, web};
 use super::Services;
 use super::error::Problem;
 
+/// The pattern of a route, by which its requests are counted; made once, with the route.
+#[derive(Clone)]
+pub struct Label(pub Arc<str>);
+
 /// The label of requests that no route takes.
 const NO_ROUTE: &str = "none";
 
@@ -26,16 +31,16 @@ pub async fn observe(
     let started = Instant::now();
     let services = request.app_data::<web::Data<Services>>().cloned();
     let services = services.ok_or_else(|| Problem::overloaded("the gateway is starting"))?;
-    let route = request.match_pattern();
     let method = method_label(request.method());
-    let mut response = match Place::take(&services, route.as_deref()) {
+    let mut response = match Place::take(&services, request.path()) {
         Some(_place) => next.call(request).await?,
         None => {
             let problem = Problem::overloaded("too many requests are being served; try again later");
             request.into_response(problem.error_response())
         }
     };
-    let route = route.as_deref().unwrap_or(NO_ROUTE);
+    let label = response.request().app_data::<Label>();
+    let route = label.map_or_else(|| Arc::from(NO_ROUTE), |label| Arc::clone(&label.0));
     services.metrics.answered(route, method, response.status().as_u16(), started.elapsed());
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -50,8 +55,8 @@ pub async fn observe(
 struct Place<'s>(Option<&'s Services>);
 
 impl<'s> Place<'s> {
-    fn take(services: &'s Services, route: Option<&str>) -> Option<Place<'s>> {
-        if matches!(route, Some("/healthz" | "/readyz" | "/metrics")) {
+    fn take(services: &'s Services, path: &str) -> Option<Place<'s>> {
+        if matches!(path, "/healthz" | "/readyz" | "/metrics") {
             return Some(Place(None));
         }
         let place = Place(Some(services));

@@ -47,6 +47,8 @@ pub async fn records(request: HttpRequest, services: web::Data<Services>) -> Res
     pairs.done("tenant, from, limit")?;
     let (subject, principal) = subject(&request, &services, tenant.as_deref())?;
     let limit = limit.clamp(1, services.live.load().limit_max);
+    // Past the end there is nothing to read, and a record holds no number that a caller made up.
+    let from = from.min(services.trail.log().head(subject).map_or(0, |head| head.size));
     let entry = Entry::new(services.clock.now(), Action::AuditRead, Outcome::Intent)
         .by(principal.name())
         .param("from", from.to_string())

@@ -1,9 +1,12 @@
 //! Every route, in one table.
 
+use std::sync::Arc;
+
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, ResponseError, Route, web};
 
 use super::error::Problem;
+use super::middleware::Label;
 use super::{agentcat, desk, events, first_users, ops, proofs, questions};
 
 /// Ingest routes may be led by a key: some clients can carry one nowhere else.
@@ -52,7 +55,7 @@ fn get(route: Route) -> (Method, Route) {
 /// One resource: its methods, and 405 with `Allow` for all others.
 fn add<const N: usize>(app: &mut web::ServiceConfig, path: &str, methods: [(Method, Route); N]) {
     let allow = methods.iter().map(|(method, _)| method.as_str()).collect::<Vec<_>>().join(", ");
-    let mut resource = web::resource(path.to_owned());
+    let mut resource = web::resource(path.to_owned()).app_data(Label(Arc::from(path)));
     for (_, route) in methods {
         resource = resource.route(route);
     }

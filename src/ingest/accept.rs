@@ -195,7 +195,7 @@ impl Ingest {
             origins: sorted.origins,
             aside: sorted.aside,
             rejected: sorted.rejected,
-            receipt: receipt_of(&scrubber, &receipt),
+            receipt: PolicyReceipt::new(Arc::clone(scrubber.policy_hash_text()), receipt),
             books,
             allowance,
             sender,
@@ -213,25 +213,18 @@ impl Ingest {
         let cost = OVERHEAD + prepared.rows.bytes() + prepared.rejected.len() * size_of::<Refusal>();
         let (to_sender, from_writer) = oneshot::channel();
         let early = (ack == Ack::Memory).then(|| prepared.foreseen());
-        let (pass, received) = std::sync::mpsc::sync_channel(1);
-        let stage = {
-            let ingest = Arc::clone(self);
-            move |batch: &mut Batch| {
-                let committed = ingest.stage(prepared, claim.as_ref(), batch);
-                // The receiving end lives in `done`, which is called after this.
-                let _ = pass.send((committed, claim));
-            }
+        let ingest = Arc::clone(self);
+        let stage = move |batch: &mut Batch| {
+            let (answer, books) = ingest.stage(prepared, claim.as_ref(), batch);
+            (answer, books, claim)
         };
-        let done = move |result: Result<(), CommitError>| {
+        let done = move |staged: Result<(Answer, Books, Option<Claim>), CommitError>| {
             // The claim ends here, after the answer is durable: whoever comes next finds it stored.
-            let answer = match received.try_recv() {
-                Ok(((answer, books), _claim)) => result.map(|()| books.settle(answer)),
-                Err(_) => Err(result.err().unwrap_or(CommitError::Poisoned)),
-            };
+            let answer = staged.map(|(answer, books, _claim)| books.settle(answer));
             // The sender may have gone away; its events are stored all the same.
             let _ = to_sender.send(answer);
         };
-        self.writer.submit(cost, Box::new(stage), Box::new(done))?;
+        self.writer.submit(cost, stage, done)?;
         match early {
             Some(answer) => Ok(answer),
             None => Ok(from_writer.await.unwrap_or(Err(CommitError::Poisoned))?),
@@ -344,11 +337,4 @@ fn mark_of(scrubber: &Scrubber) -> [u8; POLICY_MARK_BYTES] {
     let mut mark = [0; POLICY_MARK_BYTES];
     mark.iter_mut().zip(scrubber.policy_hash()).for_each(|(to, from)| *to = from);
     mark
-}
-
-fn receipt_of(scrubber: &Scrubber, receipt: &Receipt) -> PolicyReceipt {
-    PolicyReceipt {
-        policy: hex::encode(scrubber.policy_hash()),
-        redactions: receipt.iter().map(|(rule, n)| (rule.to_owned(), n)).collect(),
-    }
 }

@@ -1,13 +1,14 @@
 //! What the sender is told.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use crate::outcome::Outcome;
+use crate::privacy::Receipt;
 
 /// Whether what was accepted has reached the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Durability {
     /// Written and synced.
@@ -17,7 +18,7 @@ pub enum Durability {
 }
 
 /// Counts per outcome, the receipt, and every event that was not accepted.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Answer {
     /// Events stored.
     pub accepted: u64,
@@ -36,16 +37,42 @@ pub struct Answer {
 }
 
 /// Which policy was applied, and how often each of its rules changed something.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicyReceipt {
-    /// Hash of the policy, hex.
-    pub policy: String,
+    policy: Arc<str>,
+    redactions: Receipt,
+}
+
+impl PolicyReceipt {
+    /// The receipt of a policy, named by its hash in hex.
+    pub fn new(policy: Arc<str>, redactions: Receipt) -> PolicyReceipt {
+        PolicyReceipt { policy, redactions }
+    }
+
     /// Redactions by rule id.
-    pub redactions: BTreeMap<String, u64>,
+    pub fn redactions(&self) -> &Receipt {
+        &self.redactions
+    }
+}
+
+/// `{"policy": hash, "redactions": {rule: count}}`
+impl Serialize for PolicyReceipt {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Redactions<'r>(&'r Receipt);
+        impl Serialize for Redactions<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_map(self.0.iter())
+            }
+        }
+        let mut fields = serializer.serialize_struct("PolicyReceipt", 2)?;
+        fields.serialize_field("policy", &*self.policy)?;
+        fields.serialize_field("redactions", &Redactions(&self.redactions))?;
+        fields.end()
+    }
 }
 
 /// What became of one event that was not accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct EventResult {
     /// Position in the request, from 0; blank lines do not count.
     pub index: usize,

@@ -121,7 +121,7 @@ impl Epochs {
                 tracing::error!(error = &error as &dyn std::error::Error, "a record of a key could not be written");
             }
         };
-        Ok(self.writer.submit(COST, Box::new(stage), Box::new(|_| ()))?)
+        Ok(self.writer.submit(COST, stage, |_| ())?)
     }
 }
 

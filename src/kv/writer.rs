@@ -61,20 +61,52 @@ pub struct GroupStats {
     pub written: bool,
 }
 
-type Stage = Box<dyn FnOnce(&mut Batch) + Send>;
-type Done = Box<dyn FnOnce(Result<(), CommitError>) + Send>;
+/// Both halves of a submission, and what the first one handed to the second.
+struct Halves<S, T, D> {
+    stage: Option<S>,
+    staged: Option<T>,
+    done: D,
+}
 
-struct Submission {
+trait Submission: Send {
+    fn stage(&mut self, batch: &mut Batch);
+    fn done(self: Box<Self>, result: Result<(), CommitError>);
+}
+
+impl<S, T, D> Submission for Halves<S, T, D>
+where
+    S: FnOnce(&mut Batch) -> T + Send,
+    T: Send,
+    D: FnOnce(Result<T, CommitError>) + Send,
+{
+    fn stage(&mut self, batch: &mut Batch) {
+        self.staged = self.stage.take().map(|stage| stage(batch));
+    }
+
+    fn done(self: Box<Self>, result: Result<(), CommitError>) {
+        let Halves { staged, done, .. } = *self;
+        done(result.and_then(|()| staged.ok_or(CommitError::Poisoned)));
+    }
+}
+
+struct Waiting {
     cost: usize,
-    stage: Stage,
-    done: Done,
+    submission: Box<dyn Submission>,
 }
 
 #[derive(Default)]
 struct Queue {
-    waiting: Vec<Submission>,
+    waiting: Vec<Waiting>,
     cost: usize,
     closed: Option<CommitError>,
+    /// The writer sleeps until this many wait; `None` while it is at work. Waking it for each one would cost more than the group saves.
+    wake_at: Option<usize>,
+}
+
+impl Queue {
+    fn is_full_enough(&self, bytes_max: usize) -> bool {
+        self.wake_at.is_some_and(|count| self.waiting.len() >= count || self.cost >= bytes_max)
+    }
 }
 
 struct Shared {
@@ -115,16 +147,29 @@ impl Writer {
         observe: impl Fn(GroupStats) + Send + 'static,
     ) -> std::io::Result<Writer> {
         let shared = Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new(), settings });
-        let mut work = Work { kv, participants, shared: Arc::clone(&shared), expected: 1, observe: Box::new(observe) };
+        let mut work = Work {
+            kv,
+            participants,
+            shared: Arc::clone(&shared),
+            expected: Expected { last: 1, groups: 0 },
+            observe: Box::new(observe),
+        };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || work.run())?;
         Ok(Writer { shared, thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
-    /// Queues a submission of about `cost` bytes; see the module for what `stage` and `done` are.
+    /// Queues a submission of about `cost` bytes. `stage` and `done` run on the writer's thread (see the module); what the one returns the
+    /// other gets, once it is durable.
     ///
     /// # Errors
     /// Nothing was queued and neither half will be called.
-    pub fn submit(&self, cost: usize, stage: Stage, done: Done) -> Result<(), CommitError> {
+    pub fn submit<T: Send + 'static>(
+        &self,
+        cost: usize,
+        stage: impl FnOnce(&mut Batch) -> T + Send + 'static,
+        done: impl FnOnce(Result<T, CommitError>) + Send + 'static,
+    ) -> Result<(), CommitError> {
+        let submission = Box::new(Halves { stage: Some(stage), staged: None, done });
         let mut queue = self.shared.queue();
         if let Some(reason) = queue.closed {
             return Err(reason);
@@ -133,9 +178,12 @@ impl Writer {
             return Err(CommitError::Overloaded);
         }
         queue.cost += cost;
-        queue.waiting.push(Submission { cost, stage, done });
+        queue.waiting.push(Waiting { cost, submission });
+        let wake = queue.is_full_enough(self.shared.settings.group_bytes_max);
         drop(queue);
-        self.shared.changed.notify_one();
+        if wake {
+            self.shared.changed.notify_one();
+        }
         Ok(())
     }
 
@@ -162,19 +210,8 @@ impl Writer {
         /// Small changes are counted at this cost, so that a flood of them is bounded too.
         const SMALL_COST: usize = 1024;
         let (answer, answered) = oneshot::channel();
-        let slot = Arc::new(Mutex::new(None));
-        let filled = Arc::clone(&slot);
-        let put = move |value: T| *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
-        let take = move || slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-        self.submit(
-            SMALL_COST,
-            Box::new(move |batch| put(stage(batch))),
-            Box::new(move |result| {
-                let value = result.and_then(|()| take().ok_or(CommitError::Poisoned));
-                // The submitter may have gone away; what it asked for is done all the same.
-                let _ = answer.send(value);
-            }),
-        )?;
+        // The submitter may have gone away; what it asked for is done all the same.
+        self.submit(SMALL_COST, stage, move |result| _ = answer.send(result))?;
         Ok(answered)
     }
 
@@ -204,15 +241,14 @@ struct Work {
     kv: Arc<Kv>,
     participants: Vec<Arc<dyn Participant>>,
     shared: Arc<Shared>,
-    /// Submissions in the group before: as many are waited for.
-    expected: usize,
+    expected: Expected,
     observe: Box<dyn Fn(GroupStats) + Send>,
 }
 
 impl Work {
     fn run(&mut self) {
         while let Some(group) = self.gather() {
-            self.expected = group.len();
+            self.expected.learn(group.len());
             self.write(group);
             if self.shared.queue().closed == Some(CommitError::Poisoned) {
                 return;
@@ -221,43 +257,44 @@ impl Work {
     }
 
     /// Waits for the next group; `None` when the writer is closed and everything queued is written or refused.
-    fn gather(&self) -> Option<Vec<Submission>> {
+    fn gather(&self) -> Option<Vec<Waiting>> {
+        let bytes_max = self.shared.settings.group_bytes_max;
+        let expected = self.expected.count();
         let mut queue = self.shared.queue();
+        queue.wake_at = Some(1);
         while queue.waiting.is_empty() {
             if queue.closed.is_some() {
                 return None;
             }
             queue = self.shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
-        let settings = &self.shared.settings;
-        let gathering = |queue: &mut Queue| {
-            queue.closed.is_none() && queue.waiting.len() < self.expected && queue.cost < settings.group_bytes_max
-        };
-        if self.expected > 1 {
-            let waited = self.shared.changed.wait_timeout_while(queue, settings.linger, gathering);
+        if expected > 1 {
+            queue.wake_at = Some(expected);
+            let gathering = |queue: &mut Queue| queue.closed.is_none() && !queue.is_full_enough(bytes_max);
+            let waited = self.shared.changed.wait_timeout_while(queue, self.shared.settings.linger, gathering);
             queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        Some(take_group(&mut queue, settings.group_bytes_max))
+        queue.wake_at = None;
+        Some(take_group(&mut queue, bytes_max))
     }
 
-    fn write(&mut self, group: Vec<Submission>) {
+    fn write(&mut self, mut group: Vec<Waiting>) {
         let closed_at = Instant::now();
-        let (stages, waiting): (Vec<Stage>, Vec<Done>) = group.into_iter().map(|s| (s.stage, s.done)).unzip();
         // A stage with a fault may have changed its head and not the batch: the same as a failed write.
-        let written = panic::catch_unwind(AssertUnwindSafe(|| self.stage_and_write(stages))).unwrap_or(false);
+        let written = panic::catch_unwind(AssertUnwindSafe(|| self.stage_and_write(&mut group))).unwrap_or(false);
         if !written {
             self.shared.close(CommitError::Poisoned);
         }
-        (self.observe)(GroupStats { submissions: waiting.len(), took: closed_at.elapsed(), written });
-        for done in waiting {
-            done(if written { Ok(()) } else { Err(CommitError::Poisoned) });
+        (self.observe)(GroupStats { submissions: group.len(), took: closed_at.elapsed(), written });
+        for waiting in group {
+            waiting.submission.done(if written { Ok(()) } else { Err(CommitError::Poisoned) });
         }
     }
 
-    fn stage_and_write(&self, stages: Vec<Stage>) -> bool {
+    fn stage_and_write(&self, group: &mut [Waiting]) -> bool {
         let mut batch = Batch::default();
-        for stage in stages {
-            stage(&mut batch);
+        for waiting in group {
+            waiting.submission.stage(&mut batch);
         }
         for participant in &self.participants {
             participant.close_group(&mut batch);
@@ -293,14 +330,38 @@ impl Drop for Work {
         let waiting = std::mem::take(&mut queue.waiting);
         queue.cost = 0;
         drop(queue);
-        for submission in waiting {
-            (submission.done)(Err(reason));
+        for waiting in waiting {
+            waiting.submission.done(Err(reason));
+        }
+    }
+}
+
+/// How many submissions to wait for: as many as came before, and now and then a few more, to find out whether more would come.
+struct Expected {
+    last: usize,
+    groups: usize,
+}
+
+impl Expected {
+    /// Groups between two tries with more.
+    const TRY_EVERY: usize = 16;
+
+    fn learn(&mut self, submissions: usize) {
+        self.last = submissions;
+        self.groups = self.groups.wrapping_add(1);
+    }
+
+    fn count(&self) -> usize {
+        if self.last > 1 && self.groups.is_multiple_of(Self::TRY_EVERY) {
+            self.last + self.last / 4 + 1
+        } else {
+            self.last
         }
     }
 }
 
 /// Takes submissions from the front up to `bytes_max`; the first one goes in whatever it costs.
-fn take_group(queue: &mut Queue, bytes_max: usize) -> Vec<Submission> {
+fn take_group(queue: &mut Queue, bytes_max: usize) -> Vec<Waiting> {
     let mut cost = 0usize;
     let mut count = 0;
     for submission in &queue.waiting {
@@ -356,16 +417,10 @@ mod tests {
         let (order, answered) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
         for n in 0..500 {
             let (order, answered) = (Arc::clone(&order), Arc::clone(&answered));
-            let stage = Box::new(move |_: &mut Batch| order.lock().unwrap().push(n));
-            writer
-                .submit(
-                    1,
-                    stage,
-                    Box::new(move |r| {
-                        answered.fetch_add(usize::from(r.is_ok()), Ordering::SeqCst);
-                    }),
-                )
-                .unwrap();
+            let stage = move |_: &mut Batch| order.lock().unwrap().push(n);
+            let done =
+                move |result: Result<(), _>| _ = answered.fetch_add(usize::from(result.is_ok()), Ordering::SeqCst);
+            writer.submit(1, stage, done).unwrap();
         }
         writer.stop();
         assert_eq!(*order.lock().unwrap(), (0..500).collect::<Vec<_>>());
@@ -376,7 +431,7 @@ mod tests {
     fn a_full_queue_refuses_and_says_so() {
         let dir = tempfile::tempdir().unwrap();
         let writer = writer(&Arc::new(Kv::open(dir.path()).unwrap()));
-        let refused = writer.submit(SETTINGS.queue_bytes_max + 1, Box::new(|_| ()), Box::new(|_| ()));
+        let refused = writer.submit(SETTINGS.queue_bytes_max + 1, |_| (), |_| ());
         assert_eq!(refused, Err(CommitError::Overloaded));
         writer.stop();
     }

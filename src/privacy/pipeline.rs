@@ -25,6 +25,7 @@ pub struct Scrubber {
     policy: CompiledPolicy,
     settings: Settings,
     hash: [u8; 32],
+    hash_text: Arc<str>,
     rule_ids: Vec<String>,
     own: OwnRules,
 }
@@ -93,12 +94,18 @@ impl Scrubber {
         let rules = policy.rules.iter().map(|rule| rule.id.to_string());
         let rule_ids = own.ids().into_iter().map(str::to_owned).chain(rules).collect();
         let hash = blake3::hash(format!("{}{}", policy.canonical(), settings.track_user_agents).as_bytes());
-        Ok(Scrubber { policy, settings: *settings, hash: *hash.as_bytes(), rule_ids, own })
+        let hash_text = Arc::from(hash.to_hex().as_str());
+        Ok(Scrubber { policy, settings: *settings, hash: *hash.as_bytes(), hash_text, rule_ids, own })
     }
 
     /// A hash of what the policy means: equal for policies that differ in layout and comments only.
     pub fn policy_hash(&self) -> [u8; 32] {
         self.hash
+    }
+
+    /// The same hash in hex.
+    pub fn policy_hash_text(&self) -> &Arc<str> {
+        &self.hash_text
     }
 
     /// The policy's name; its preset's unless the file names it.

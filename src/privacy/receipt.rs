@@ -28,6 +28,11 @@ impl Receipt {
         self.counts.iter().map(|(rule, n)| (&**rule, *n))
     }
 
+    /// The same, with ids that can be kept at no cost.
+    pub fn shared(&self) -> impl Iterator<Item = (&Arc<str>, u64)> {
+        self.counts.iter().map(|(rule, n)| (rule, *n))
+    }
+
     /// Redactions altogether.
     pub fn total(&self) -> u64 {
         self.counts.iter().map(|(_, n)| n).sum()

@@ -43,7 +43,7 @@ struct Story {
 impl Story {
     fn begin() -> Story {
         let setup = Setup::new().config(
-            "[log]\nfilter = 'trace'\n[proxy]\ntrusted = ['127.0.0.1/32']\nheader = 'x-forwarded-for'\n[agentcat]\nprojects = { proj_canary = 'default' }",
+            "[server]\nclient_request_timeout = '1s'\n[log]\nfilter = 'trace'\n[proxy]\ntrusted = ['127.0.0.1/32']\nheader = 'x-forwarded-for'\n[agentcat]\nprojects = { proj_canary = 'default' }",
         );
         let gateway = setup.start();
         let key = gateway.key("default");
@@ -104,6 +104,24 @@ fn nothing_personal_is_left_by_a_gateway_that_was_killed() {
     search(&story);
 }
 
+/// The control: were a canary let through, it would be found in every place that is searched.
+#[test]
+fn what_a_disabled_rule_lets_through_is_found() {
+    let mut gateway = Setup::new().config("[privacy]\npolicy = 'policy.toml'").prepare();
+    let off = |id: &str| format!("[[rules]]\nid = '{id}'\nenabled = false\n");
+    std::fs::write(gateway.root().join("policy.toml"), off("email") + &off("card")).expect("a policy");
+    gateway.restart();
+    let canaries =
+        ["e-mail", "card, blanks"].map(|name| ANYWHERE.iter().find(|canary| canary.name == name).expect("a canary"));
+    let event = everywhere("1", &canaries.map(|canary| canary.text).join(" and "), "1.0", MARKER);
+    gateway.post_events(&gateway.key("default"), &event).expect(200);
+    let export = answer("the export", &gateway.get("/api/export", &gateway.token("default", "export")));
+    gateway.kill();
+    let words = Words::new(canaries.map(|canary| (canary.name, canary.word)));
+    words.assert_present(&stored(&gateway.data()));
+    words.assert_present(&[export]);
+}
+
 fn search(story: &Story) {
     let data = story.gateway.data();
     let log = ("the log".to_owned(), story.gateway.stderr().into_bytes());
@@ -138,10 +156,15 @@ fn tell(story: &mut Story) {
     tell_as_operator(story);
 }
 
+type Header<'h> = (&'static str, &'h str);
+/// What it is called, the route, how the sender is known, how the body is written, and the bodies that some events make.
+type Way<'w> = (&'static str, &'w str, Header<'w>, Header<'w>, &'w dyn Fn(&[Value]) -> Vec<Vec<u8>>);
+
 fn tell_natively(story: &mut Story) {
-    let bearer = format!("Bearer {}", story.key);
-    let by_path = format!("/t/{}/v1/events", story.key);
-    let basic = format!("Basic {}", STANDARD.encode(format!("{}:", story.key)));
+    let key = story.key.clone();
+    let bearer = format!("Bearer {key}");
+    let by_path = format!("/t/{key}/v1/events");
+    let basic = format!("Basic {}", STANDARD.encode(format!("{key}:")));
     let object = |events: &[Value]| events.iter().map(|event| event.to_string().into_bytes()).collect();
     let array = |events: &[Value]| vec![json!(events).to_string().into_bytes()];
     let lines =
@@ -150,14 +173,14 @@ fn tell_natively(story: &mut Story) {
     let zstd = |events: &[Value]| {
         vec![zstd::stream::encode_all(json!(events).to_string().as_bytes(), 1).expect("zstd into memory")]
     };
-    type Bodies<'b> = &'b dyn Fn(&[Value]) -> Vec<Vec<u8>>;
-    let ways: [(&str, &str, (&str, &str), (&str, &str), Bodies<'_>); 6] = [
-        ("objects", "/v1/events", ("Authorization", &bearer), ("Content-Type", "application/json"), &object),
-        ("an array", "/v1/events", ("X-Api-Key", &story.key.clone()), ("Content-Type", "application/json"), &array),
+    let json = ("Content-Type", "application/json");
+    let ways: [Way<'_>; 6] = [
+        ("objects", "/v1/events", ("Authorization", &bearer), json, &object),
+        ("an array", "/v1/events", ("X-Api-Key", &key), json, &array),
         ("lines", "/v1/events", ("Authorization", &basic), ("Content-Type", "application/x-ndjson"), &lines),
         ("gzip", &by_path, ("Accept", "*/*"), ("Content-Encoding", "gzip"), &gzip),
         ("zstd", "/v1/events?ack=memory", ("Authorization", &bearer), ("Content-Encoding", "zstd"), &zstd),
-        ("a slash", "//v1//events/", ("Authorization", &bearer), ("Content-Type", "application/json"), &array),
+        ("a slash", "//v1//events/", ("Authorization", &bearer), json, &array),
     ];
     for (place, route, (name, value), (form, of), bodies) in ways {
         let events = story.events();
@@ -288,9 +311,9 @@ fn tell_beside_events(story: &mut Story) {
         }
         for head in [
             format!("{raw}\r\n\r\n"),
-            format!("GET /{raw} HTTP/1.1\r\n\r\n"),
-            format!("{} / HTTP/1.1\r\nHost: {raw}\r\n\r\n", raw.replace(' ', "")),
-            format!("GET / HTTP/1.1\r\nHost: gateway\r\nX-\u{e9}{raw}: {raw}\r\n\r\n"),
+            format!("GET /{raw} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n"),
+            format!("{} / HTTP/1.1\r\nHost: {raw}\r\nConnection: close\r\n\r\n", raw.replace(' ', "")),
+            format!("GET / HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nX-\u{e9}{raw}: {raw}\r\n\r\n"),
             format!("POST /v1/events HTTP/1.1\r\nHost: gateway\r\nContent-Length: {raw}\r\n\r\n"),
         ] {
             story.hear_raw("a malformed head", head.as_bytes());

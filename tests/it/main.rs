@@ -2,10 +2,20 @@
 //!
 //! [`gateway`] starts and stops the binary in a directory of its own; every test has its own gateway, so tests do not know each other.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
+
+mod clients;
+mod forge;
 mod gateway;
 mod leak;
 mod pack;
+mod recovery;
 mod routes;
 
 mod api;
+mod auth;
+mod bad_input;
+mod conservation;
 mod journey;
+mod limits;
+mod tenants;

@@ -51,7 +51,7 @@ pub const ANYWHERE: &[Canary] = &[
     whole("key, GitLab", "glpat-canaryXy9zAb8Cd7Ef"),
     whole("key, OpenAI", "sk-proj-canaryA1b2C3d4E5f6G7h8I9j0K1l2M3"),
     whole("key, Hugging Face", "hf_canaryAbCdEfGhIjKlMnOpQrStUvWxYz12"),
-    whole("key, npm", "npm_canaryB7c8D9e0F1g2H3i4J5k6L7m8N9o0"),
+    whole("key, npm", "npm_canaryB7c8D9e0F1g2H3i4J5k6L7m8N9o0p1q2"),
     whole("key, Telegram", "1234509876:AAcanaryH4k5L6m7N8o9P0q1R2s3T4u5V6w"),
     part(
         "private key",
