@@ -30,7 +30,7 @@ use crate::auth::{
     AdminKey, Authenticator, Denylist, Directory, DirectoryLimits, ExternalIssuer, IssuerError, OpenError,
     SettingsError, TokenIssuer, TokenVerifier,
 };
-use crate::clock::{Clock, Millis};
+use crate::clock::{Clock, DAY_MS, Millis};
 use crate::config::Config;
 use crate::http::Services;
 use crate::http::body::BodyBudget;
@@ -240,13 +240,23 @@ impl Gateway {
             ready: AtomicBool::new(false),
             metrics_public: config.metrics_public || config.server.listen.ip().is_loopback(),
         });
-        Ok(Gateway { services, desk, key_file, verifier, clock, first_start })
+        let gateway = Gateway { services, desk, key_file, verifier, clock, first_start };
+        gateway.seed_daily_quotas(now);
+        Ok(gateway)
+    }
+
+    /// What a tenant sent today before the restart counts.
+    fn seed_daily_quotas(&self, now: Millis) {
+        let ingest = &self.services.ingest;
+        let today = Millis(now.day() * DAY_MS);
+        for tenant in self.desk.directory.tenants() {
+            ingest.limits.seed_daily(tenant.id, ingest.store.count_since(tenant.id, today, now));
+        }
     }
 
     /// Records which policy is in force.
-    pub fn record_policy(&self) -> Result<(), Error> {
-        let hash = self.services.ingest.policy.load().policy_hash_text().to_string();
-        self.record(Action::PolicyLoaded, &[("hash", hash)])
+    pub fn record_policy(&self, policy: &Scrubber) -> Result<(), Error> {
+        self.record(Action::PolicyLoaded, &[("hash", policy.policy_hash_text().to_string())])
     }
 
     /// Makes a record in the gateway's own log durable.
@@ -264,22 +274,34 @@ impl Gateway {
         let limits = settings::limits(&config.limits, &self.desk.directory)?;
         let failure_rate = settings::auth_failures(&config.limits)?;
         let scrubber = load_policy(config)?;
+        // Recorded before anything of it is in force.
+        self.record(Action::ConfigLoaded, &[("tracking", config.privacy.tracking.to_string())])?;
+        if scrubber.policy_hash() != ingest.policy.load().policy_hash() {
+            self.record_policy(&scrubber)?;
+        }
+        ingest.policy.store(Arc::new(scrubber));
         ingest.limits.reload(limits);
         failures.reload(Some(failure_rate));
         ingest.settings.store(Arc::new(settings::ingest(config)));
         ingest.store.set_retention(settings::retention(config));
         live.store(Arc::new(settings::live(config, &self.desk.directory)));
-        let changed = scrubber.policy_hash() != ingest.policy.load().policy_hash();
-        ingest.policy.store(Arc::new(scrubber));
-        if changed {
-            self.record_policy()?;
+        Ok(())
+    }
+
+    /// Signs every audit log that grew; the checkpoints are kept outside the database, so that one that is rolled back is noticed.
+    pub fn sign_checkpoints(&self) {
+        let log = self.services.trail.log();
+        for subject in log.subjects() {
+            if let Err(error) = log.checkpoint(subject) {
+                tracing::error!(error = &error as &dyn std::error::Error, "an audit log could not be signed");
+            }
         }
-        self.record(Action::ConfigLoaded, &[])
     }
 
     /// Writes what is queued and closes the database in good order.
     pub fn close(&self) {
         self.services.ingest.writer.stop();
+        self.sign_checkpoints();
         if let Err(error) = self.services.kv.flush() {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,

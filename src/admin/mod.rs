@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::audit::trail::{Entry, Trail, Unrecorded};
 use crate::audit::{self, Action, Outcome, Subject};
 use crate::auth::{
-    ApiKey, Denylist, DenylistFull, Directory, DirectoryError, IngestKey, IssueError, Issued, Scopes, Tenant,
+    ApiKey, Denylist, DenylistFull, Directory, DirectoryError, IngestKey, IssueError, Issued, Scopes, Staged, Tenant,
     TokenIssuer, TokenOrder,
 };
 use crate::clock::Millis;
@@ -63,15 +63,13 @@ pub struct Desk {
 impl Desk {
     /// Creates a tenant. `by` is the principal's name for the audit record.
     pub async fn create_tenant(self: &Arc<Self>, name: String, by: String, now: Millis) -> Result<Arc<Tenant>, Error> {
-        let staged = self
-            .commit(move |desk, batch| {
-                let staged = desk.directory.stage_tenant(batch, &name, now, &*desk.entropy)?;
-                let entry = act(now, Action::TenantCreated, by).param("tenant", staged.value().id.to_string());
-                desk.trail.stage(batch, Subject::Gateway, entry)?;
-                Ok(staged)
-            })
-            .await?;
-        Ok(self.directory.publish(staged))
+        self.commit_and_publish(move |desk, batch| {
+            let staged = desk.directory.stage_tenant(batch, &name, now, &*desk.entropy)?;
+            let entry = act(now, Action::TenantCreated, by).param("tenant", staged.value().id.to_string());
+            desk.trail.stage(batch, Subject::Gateway, entry)?;
+            Ok(staged)
+        })
+        .await
     }
 
     /// Creates an ingest key; the secret is in the answer and nowhere else.
@@ -83,30 +81,26 @@ impl Desk {
         by: String,
         now: Millis,
     ) -> Result<ApiKey, Error> {
-        let staged = self
-            .commit(move |desk, batch| {
-                let staged = desk.directory.stage_key(batch, tenant, scopes, &label, now, &*desk.entropy)?;
-                let entry = act(now, Action::KeyCreated, by)
-                    .param("key", staged.value().id().to_string())
-                    .param("scope", scopes.to_string());
-                desk.trail.stage(batch, Subject::Tenant(tenant), entry)?;
-                Ok(staged)
-            })
-            .await?;
-        Ok(self.directory.publish(staged))
+        self.commit_and_publish(move |desk, batch| {
+            let staged = desk.directory.stage_key(batch, tenant, scopes, &label, now, &*desk.entropy)?;
+            let entry = act(now, Action::KeyCreated, by)
+                .param("key", staged.value().id().to_string())
+                .param("scope", scopes.to_string());
+            desk.trail.stage(batch, Subject::Tenant(tenant), entry)?;
+            Ok(staged)
+        })
+        .await
     }
 
     /// Revokes an ingest key.
     pub async fn revoke_key(self: &Arc<Self>, key: KeyId, by: String, now: Millis) -> Result<Arc<IngestKey>, Error> {
-        let staged = self
-            .commit(move |desk, batch| {
-                let staged = desk.directory.stage_key_revoked(batch, key, now)?;
-                let entry = act(now, Action::KeyRevoked, by).param("key", key.to_string());
-                desk.trail.stage(batch, Subject::Tenant(staged.value().tenant), entry)?;
-                Ok(staged)
-            })
-            .await?;
-        Ok(self.directory.publish(staged))
+        self.commit_and_publish(move |desk, batch| {
+            let staged = desk.directory.stage_key_revoked(batch, key, now)?;
+            let entry = act(now, Action::KeyRevoked, by).param("key", key.to_string());
+            desk.trail.stage(batch, Subject::Tenant(staged.value().tenant), entry)?;
+            Ok(staged)
+        })
+        .await
     }
 
     /// Issues a token, after the record of it is durable.
@@ -130,6 +124,16 @@ impl Desk {
             Ok(())
         })
         .await
+    }
+
+    /// Commits a change of the directory and makes it visible, also when the client that asked for it has left.
+    async fn commit_and_publish<T: Send + 'static>(
+        self: &Arc<Self>,
+        stage: impl FnOnce(&Desk, &mut Batch) -> Result<Staged<T>, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (desk, directory) = (Arc::clone(self), Arc::clone(&self.directory));
+        let publish = move |staged: Result<Staged<T>, Error>| staged.map(|staged| directory.publish(staged));
+        self.writer.commit_then(move |batch| stage(&desk, batch), publish).await?
     }
 
     async fn commit<T: Send + 'static>(

@@ -1,19 +1,22 @@
 //! What has to be done now and then, on one thread of its own.
 //!
-//! Every second: keys of external issuers, changed configuration. Every minute: refusals in summary, expiry, pruning, sweeping. Each step logs
-//! its own failure and does not stop the others.
+//! Every second: keys of external issuers, changed configuration. Every minute: refusals in summary, expiry, signing, sweeping. Every hour:
+//! pruning. Each step logs its own failure and does not stop the others.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::audit::trail::Entry;
 use crate::audit::{Action, Outcome, Subject};
+use crate::clock::{HOUR_MS, Millis};
 use crate::config::{self, Config, Overrides};
+use crate::ingest::idempotency::Pruned;
 use crate::ingest::quarantine::Quarantine;
+use crate::store::Expired;
 
 use super::Gateway;
 
@@ -34,7 +37,8 @@ impl Keeper {
         let (stop, stopped) = mpsc::channel();
         let reload = Arc::new(AtomicBool::new(false));
         let watched = Watched::new(&overrides, config);
-        let mut rounds = Rounds { gateway, overrides, watched, reload: Arc::clone(&reload) };
+        let watch = Watch::set(gateway.clock.now());
+        let mut rounds = Rounds { gateway, overrides, watched, watch, reload: Arc::clone(&reload) };
         let thread = std::thread::Builder::new().name("keeper".into()).spawn(move || {
             let mut tick: u64 = 0;
             while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
@@ -42,6 +46,9 @@ impl Keeper {
                 rounds.every_second();
                 if tick.is_multiple_of(ROUND) {
                     rounds.every_minute();
+                }
+                if tick.is_multiple_of(ROUND * ROUND) {
+                    rounds.every_hour();
                 }
             }
             rounds.summarize_refusals();
@@ -95,7 +102,34 @@ struct Rounds {
     gateway: Arc<Gateway>,
     overrides: Overrides,
     watched: Watched,
+    watch: Watch,
     reload: Arc<AtomicBool>,
+}
+
+/// Compares the wall clock with the machine's steady one: a wall clock that jumped must not shred.
+struct Watch {
+    wall: Millis,
+    steady: Instant,
+    trusted: bool,
+}
+
+impl Watch {
+    /// A wall clock that gets ahead of the steady one by more than this is not trusted any more.
+    const AHEAD_MS_MAX: i64 = HOUR_MS;
+
+    fn set(now: Millis) -> Watch {
+        Watch { wall: now, steady: Instant::now(), trusted: true }
+    }
+
+    /// Whether what depends on age may be destroyed; once lost, trust comes back with a restart.
+    fn is_trusted(&mut self, now: Millis) -> bool {
+        let steady_ms = i64::try_from(self.steady.elapsed().as_millis()).unwrap_or(i64::MAX);
+        if self.trusted && now.since(self.wall).saturating_sub(steady_ms) > Watch::AHEAD_MS_MAX {
+            self.trusted = false;
+            tracing::error!("the wall clock jumped ahead: nothing expires and no key is destroyed until a restart");
+        }
+        self.trusted
+    }
 }
 
 impl Rounds {
@@ -128,13 +162,22 @@ impl Rounds {
         self.watched = Watched::new(&self.overrides, &config);
     }
 
-    fn every_minute(&self) {
+    fn every_minute(&mut self) {
         self.summarize_refusals();
-        self.expire();
-        self.destroy_old_keys();
+        if self.watch.is_trusted(self.gateway.clock.now()) {
+            self.expire();
+            self.destroy_old_keys();
+        }
+        self.gateway.sign_checkpoints();
         let services = &self.gateway.services;
         services.ingest.limits.sweep();
         services.failures.sweep();
+    }
+
+    fn every_hour(&self) {
+        if self.watch.trusted {
+            self.prune();
+        }
     }
 
     fn summarize_refusals(&self) {
@@ -152,22 +195,42 @@ impl Rounds {
     fn expire(&self) {
         let services = Arc::clone(&self.gateway.services);
         let now = self.gateway.clock.now();
-        let tenants: Vec<_> = self.gateway.desk.directory.tenants().iter().map(|tenant| tenant.id).collect();
         let expired = self.gateway.services.ingest.writer.commit(move |batch| {
-            let rows = services.ingest.store.stage_expiry(now, batch);
-            tenants.iter().for_each(|tenant| Quarantine::stage_prune(batch, *tenant, now));
             services.desk.denylist.stage_sweep(batch, now);
-            services.ingest.idempotency.stage_prune(batch, now)?;
-            if rows > 0 {
-                let entry = Entry::new(now, Action::RowsExpired, Outcome::Success).count(rows as u64);
+            let Expired { frames, rows } = services.ingest.store.stage_expiry(now, batch);
+            if frames + rows > 0 {
+                let entry = Entry::new(now, Action::RowsExpired, Outcome::Success)
+                    .param("journal_frames", frames.to_string())
+                    .count(rows as u64);
                 services.trail.stage(batch, Subject::Gateway, entry)?;
             }
-            Ok::<usize, crate::audit::Error>(rows)
+            Ok::<_, crate::audit::Error>((frames, rows))
         });
         match expired {
-            Ok(Ok(0)) => {}
-            Ok(Ok(rows)) => tracing::info!(rows, "rows past their retention were removed"),
-            Ok(Err(_)) | Err(_) => tracing::error!("rows past their retention could not be removed"),
+            Ok(Ok((0, 0))) => {}
+            Ok(Ok((frames, rows))) => tracing::info!(frames, rows, "what is past its retention was removed"),
+            Ok(Err(_)) | Err(_) => tracing::error!("what is past its retention could not be removed"),
+        }
+    }
+
+    /// Removes answers to idempotent requests and quarantined events that are past their time.
+    fn prune(&self) {
+        let services = &self.gateway.services;
+        let (now, writer) = (self.gateway.clock.now(), &services.ingest.writer);
+        let tenants: Vec<_> = self.gateway.desk.directory.tenants().iter().map(|tenant| tenant.id).collect();
+        let quarantine = writer.commit(move |batch| {
+            tenants.iter().for_each(|tenant| Quarantine::stage_prune(batch, *tenant, now));
+        });
+        let answers = loop {
+            let idempotency = Arc::clone(&services.ingest.idempotency);
+            match writer.commit(move |batch| idempotency.stage_prune(batch, now)) {
+                Ok(Ok(Pruned::Some)) => {}
+                Ok(Ok(Pruned::All)) => break true,
+                Ok(Err(_)) | Err(_) => break false,
+            }
+        };
+        if quarantine.is_err() || !answers {
+            tracing::error!("answers and quarantined events past their time could not be removed");
         }
     }
 

@@ -183,7 +183,12 @@ fn check_url(url: &str, hosts_allowed: &[String], allow_insecure: bool) -> Resul
     if url.scheme() != "https" && !(allow_insecure && url.scheme() == "http") {
         return Err(IssuerError::NotHttps);
     }
-    if !hosts_allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(host)) {
+    let authority = url.port().map(|port| format!("{host}:{port}"));
+    let names_it = |allowed: &String| {
+        allowed.eq_ignore_ascii_case(host)
+            || authority.as_deref().is_some_and(|authority| allowed.eq_ignore_ascii_case(authority))
+    };
+    if !hosts_allowed.iter().any(names_it) {
         return Err(IssuerError::HostNotAllowed);
     }
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();

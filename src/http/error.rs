@@ -224,6 +224,7 @@ impl From<ingest::Error> for Problem {
             ingest::Error::Limited(refused) => refused.into(),
             ingest::Error::Full => Problem::overloaded(error.to_string()),
             ingest::Error::Commit(error) => error.into(),
+            ingest::Error::Audit(error) => error.into(),
             ingest::Error::Keys(error) => Problem::broken("the key file failed; an operator is needed", &error),
         }
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 
+use crate::audit;
 use crate::clock::Millis;
 use crate::id::{KeyId, TenantId};
 use crate::keys;
@@ -85,6 +86,9 @@ pub enum Error {
     /// The writer refused or failed.
     #[error(transparent)]
     Commit(#[from] CommitError),
+    /// The audit log failed.
+    #[error(transparent)]
+    Audit(#[from] audit::Error),
     /// There are no keys to make pseudonyms with.
     #[error("the key file failed")]
     Keys(#[source] keys::Error),
@@ -95,6 +99,7 @@ impl From<epoch::Error> for Error {
         match error {
             epoch::Error::Keys(error) => Error::Keys(error),
             epoch::Error::Commit(error) => Error::Commit(error),
+            epoch::Error::Audit(error) => Error::Audit(error),
         }
     }
 }
@@ -165,7 +170,7 @@ impl Ingest {
         context: &Context<'_>,
     ) -> Result<Prepared, Error> {
         let settings = **self.settings.load();
-        if self.store.usage().bytes >= settings.memory_max {
+        if self.store.open_bytes() >= settings.memory_max {
             return Err(Error::Full);
         }
         let scrubber = self.policy.load_full();
@@ -208,9 +213,12 @@ impl Ingest {
 
     /// Makes the events durable and answers; with [`Ack::Memory`] answers at once. With a claim, the answer is stored with the events.
     pub async fn commit(self: &Arc<Self>, prepared: Prepared, ack: Ack, claim: Option<Claim>) -> Result<Answer, Error> {
-        /// What a submission costs besides its rows.
+        /// What a submission costs besides its rows, and what each event costs besides its row: its outcome and its line in the answer.
         const OVERHEAD: usize = 256;
-        let cost = OVERHEAD + prepared.rows.bytes() + prepared.rejected.len() * size_of::<Refusal>();
+        const EVENT_OVERHEAD: usize = 128;
+        let events = prepared.origins.len() + prepared.aside.len() + prepared.rejected.len();
+        let aside: usize = prepared.aside.iter().map(|aside| aside.row.bytes()).sum();
+        let cost = OVERHEAD + prepared.rows.bytes() + aside + events * EVENT_OVERHEAD;
         let (to_sender, from_writer) = oneshot::channel();
         let early = (ack == Ack::Memory).then(|| prepared.foreseen());
         let ingest = Arc::clone(self);

@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::audit::trail::{Entry, Trail};
-use crate::audit::{Action, Outcome, Subject};
+use crate::audit::{self, Action, Outcome, Subject};
 use crate::clock::Millis;
 use crate::id::{Entropy, TenantId};
 use crate::keys::{self, KeyFile, KeyKind, Secret};
-use crate::kv::{CommitError, Writer};
+use crate::kv::{Batch, CommitError, Writer};
 use crate::privacy::PseudonymKeys;
 
 /// Kinds of keys that change daily.
@@ -26,9 +26,12 @@ pub enum Error {
     /// The key file failed.
     #[error(transparent)]
     Keys(#[from] keys::Error),
-    /// The audit record could not be staged.
+    /// The audit record could not be made durable.
     #[error(transparent)]
     Commit(#[from] CommitError),
+    /// The audit log could not be read.
+    #[error(transparent)]
+    Audit(#[from] audit::Error),
 }
 
 /// One tenant's keys for one day.
@@ -87,7 +90,7 @@ impl Epochs {
         let mut found = self.file.ensure_all(&names, &*self.entropy)?;
         for ((kind, _, epoch), (_, created)) in names.iter().zip(&found) {
             if *created {
-                self.note(tenant, at, Action::PseudonymKeyCreated, *kind, *epoch)?;
+                self.note_created(tenant, at, *kind, *epoch)?;
             }
         }
         let mut next = || found.pop().map(|(secret, _)| secret).expect("as many keys come back as names went in");
@@ -95,33 +98,55 @@ impl Epochs {
         Ok(TenantKeys { epoch, user, address, session })
     }
 
-    /// Destroys the daily keys of `tenant` that are older than the day before `now`; returns how many.
+    /// Destroys the daily keys of `tenant` that are older than the day before `now`; returns how many. Blocks: the intent of each is durable
+    /// before its key goes.
     pub fn destroy_old(&self, tenant: TenantId, now: Millis) -> Result<usize, Error> {
         let today = u64::try_from(now.day()).unwrap_or(0);
         let mut destroyed = 0;
         for kind in DAILY {
-            for epoch in self.file.list(kind, tenant.0) {
-                if epoch + 1 < today && self.file.destroy(kind, tenant.0, epoch)? {
-                    self.note(tenant, now, Action::PseudonymKeyDestroyed, kind, epoch)?;
+            for epoch in self.file.list(kind, tenant.0).into_iter().filter(|epoch| epoch + 1 < today) {
+                let note = |outcome| self.entry(now, Action::PseudonymKeyDestroyed, outcome, kind, epoch);
+                self.record(tenant, note(Outcome::Intent))?;
+                if self.file.destroy(kind, tenant.0, epoch)? {
+                    self.record(tenant, note(Outcome::Success))?;
                     destroyed += 1;
                 }
             }
         }
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if current.get(&tenant).is_some_and(|keys| keys.epoch + 1 < today) {
+            current.remove(&tenant);
+        }
         Ok(destroyed)
     }
 
-    fn note(&self, tenant: TenantId, at: Millis, action: Action, kind: KeyKind, epoch: u64) -> Result<(), Error> {
+    /// Stages the record of a key that was just created, before any row that is made with it. A key whose record cannot be staged is
+    /// destroyed: it was never used.
+    fn note_created(&self, tenant: TenantId, at: Millis, kind: KeyKind, epoch: u64) -> Result<(), Error> {
         /// A leaf and its hashes.
         const COST: usize = 512;
         let trail = Arc::clone(&self.trail);
-        let entry =
-            Entry::new(at, action, Outcome::Success).param("kind", kind_name(kind)).param("epoch", epoch.to_string());
-        let stage = move |batch: &mut crate::kv::Batch| {
+        let entry = self.entry(at, Action::PseudonymKeyCreated, Outcome::Success, kind, epoch);
+        let stage = move |batch: &mut Batch| {
             if let Err(error) = trail.stage(batch, Subject::Tenant(tenant), entry) {
                 tracing::error!(error = &error as &dyn std::error::Error, "a record of a key could not be written");
             }
         };
-        Ok(self.writer.submit(COST, stage, |_| ())?)
+        if let Err(error) = self.writer.submit(COST, stage, |_| ()) {
+            self.file.destroy(kind, tenant.0, epoch)?;
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    fn entry(&self, at: Millis, action: Action, outcome: Outcome, kind: KeyKind, epoch: u64) -> Entry {
+        Entry::new(at, action, outcome).param("kind", kind_name(kind)).param("epoch", epoch.to_string())
+    }
+
+    fn record(&self, tenant: TenantId, entry: Entry) -> Result<(), Error> {
+        let trail = Arc::clone(&self.trail);
+        self.writer.commit(move |batch| trail.stage(batch, Subject::Tenant(tenant), entry))??;
+        Ok(())
     }
 }
 

@@ -20,7 +20,7 @@ const ANSWER_PREFIX: u8 = b'i';
 /// Leads the index by hour of expiry; then the hour, big-endian, and the hash.
 const EXPIRY_PREFIX: u8 = b'x';
 /// Entries removed in one batch.
-const PRUNE_MAX: usize = 10_000;
+const PRUNE_MAX: usize = 1_000;
 
 /// The longest key that is accepted, in bytes.
 pub const KEY_BYTES_MAX: usize = 256;
@@ -37,6 +37,15 @@ pub enum Refused {
     /// The stored answers could not be read.
     #[error(transparent)]
     Kv(#[from] kv::Error),
+}
+
+/// How far a round of pruning got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pruned {
+    /// Some expired answers are left.
+    Some,
+    /// None is left.
+    All,
 }
 
 /// What a request with a key may do.
@@ -107,9 +116,10 @@ impl Idempotency {
         batch.put(Family::Dedupe, &expiry_key(expires, claim.hash), b"");
     }
 
-    /// Stages the removal of answers that expired before `now`. Writer's thread only.
-    pub fn stage_prune(&self, batch: &mut Batch, now: Millis) -> Result<(), kv::Error> {
+    /// Stages the removal of answers that expired before `now`, so many at a time that acknowledgements do not wait. Writer's thread only.
+    pub fn stage_prune(&self, batch: &mut Batch, now: Millis) -> Result<Pruned, kv::Error> {
         let mut left = PRUNE_MAX;
+        let mut expired: Vec<IdHash> = Vec::new();
         self.kv.scan(Family::Dedupe, &[EXPIRY_PREFIX], &[EXPIRY_PREFIX], &mut |key, _| {
             let hour = key.get(1..9).and_then(|hour| Some(i64::from_be_bytes(hour.try_into().ok()?)));
             let over = hour.is_none_or(|hour| (hour + 1) * HOUR_MS > now.0);
@@ -119,10 +129,18 @@ impl Idempotency {
             left -= 1;
             batch.delete(Family::Dedupe, key);
             if let Some(hash) = key.get(9..).and_then(|hash| hash.try_into().ok()) {
-                batch.delete(Family::Dedupe, &answer_key(hash));
+                expired.push(hash);
             }
             ControlFlow::Continue(())
-        })
+        })?;
+        for hash in expired {
+            // The key may have been used again since: then its answer is a newer one.
+            let stored = self.kv.get(Family::Dedupe, &answer_key(hash))?;
+            if stored.as_deref().and_then(decode).is_none_or(|stored| stored.expires <= now) {
+                batch.delete(Family::Dedupe, &answer_key(hash));
+            }
+        }
+        Ok(if left == 0 { Pruned::Some } else { Pruned::All })
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::dedupe::{Dedupe, DedupeSettings, IdHash};
-use super::idempotency::{Begun, Idempotency, Refused};
+use super::idempotency::{Begun, Idempotency, Pruned, Refused};
 use crate::clock::{HOUR_MS, Millis};
 use crate::id::TenantId;
 use crate::keys::Secret;
@@ -91,6 +91,6 @@ fn the_second_request_with_a_key_gets_the_first_answer_and_another_payload_is_re
     let later = NOW.plus(25 * HOUR_MS);
     assert!(matches!(begin("a", b"changed", later), Ok(Begun::First(_))), "the window is over");
     let prune = Arc::clone(&memory);
-    writer.commit(move |batch| prune.stage_prune(batch, later).unwrap()).unwrap();
+    assert_eq!(writer.commit(move |batch| prune.stage_prune(batch, later).unwrap()), Ok(Pruned::All));
     assert!(matches!(begin("a", b"body", NOW), Ok(Begun::First(_))), "expired answers are gone from the disk");
 }

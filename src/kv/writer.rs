@@ -17,6 +17,9 @@ use tokio::sync::oneshot;
 
 use super::{Batch, Kv};
 
+/// Small changes are counted at this cost, so that a flood of them is bounded too.
+const SMALL_COST: usize = 1024;
+
 /// Why a submission did not become durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
@@ -203,12 +206,22 @@ impl Writer {
         self.begin(stage)?.await.unwrap_or(Err(CommitError::Poisoned))
     }
 
+    /// Submits a small change, calls `then` on the writer's thread once it is durable, and waits for what that returns. `then` is called
+    /// even if nobody waits any more: what must follow from a durable change does not depend on the patience of a client.
+    pub async fn commit_then<T: Send + 'static, U: Send + 'static>(
+        &self,
+        stage: impl FnOnce(&mut Batch) -> T + Send + 'static,
+        then: impl FnOnce(T) -> U + Send + 'static,
+    ) -> Result<U, CommitError> {
+        let (answer, answered) = oneshot::channel();
+        self.submit(SMALL_COST, stage, move |result| _ = answer.send(result.map(then)))?;
+        answered.await.unwrap_or(Err(CommitError::Poisoned))
+    }
+
     fn begin<T: Send + 'static>(
         &self,
         stage: impl FnOnce(&mut Batch) -> T + Send + 'static,
     ) -> Result<oneshot::Receiver<Result<T, CommitError>>, CommitError> {
-        /// Small changes are counted at this cost, so that a flood of them is bounded too.
-        const SMALL_COST: usize = 1024;
         let (answer, answered) = oneshot::channel();
         // The submitter may have gone away; what it asked for is done all the same.
         self.submit(SMALL_COST, stage, move |result| _ = answer.send(result))?;

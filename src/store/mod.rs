@@ -14,6 +14,7 @@ pub mod row;
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::clock::Millis;
@@ -129,6 +130,8 @@ struct Tail {
 pub struct Store {
     tail: Mutex<Tail>,
     buckets: RwLock<Buckets>,
+    /// Bytes in the open buckets, readable while they are being written.
+    open_bytes: AtomicUsize,
     retention: RwLock<Retention>,
 }
 
@@ -151,6 +154,7 @@ impl Store {
         })?;
         Ok(Store {
             tail: Mutex::new(Tail { journal, closed: Vec::new(), format_written: format.is_some() }),
+            open_bytes: AtomicUsize::new(buckets.bytes()),
             buckets: RwLock::new(buckets),
             retention: RwLock::new(retention),
         })
@@ -178,23 +182,38 @@ impl Store {
         self.buckets.read().unwrap_or_else(PoisonError::into_inner).read(tenant, from, to, &retention, now)
     }
 
-    /// Stages the removal of everything past its retention at `now`; returns the number of rows. Writer's thread only.
-    pub fn stage_expiry(&self, now: Millis, batch: &mut Batch) -> usize {
+    /// Stages the removal of everything past its retention at `now`. Writer's thread only.
+    ///
+    /// The journal goes by commit group, memory by bucket, so rows may leave the one a while before the other.
+    pub fn stage_expiry(&self, now: Millis, batch: &mut Batch) -> Expired {
         let retention = *self.retention.read().unwrap_or_else(PoisonError::into_inner);
         let mut tail = self.tail();
         let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
-        let mut rows = 0;
+        let mut expired = Expired::default();
         for class in Class::ALL {
             let cutoff = retention.cutoff(class, now);
-            tail.journal.expire(class, cutoff, batch);
-            rows += buckets.expire(class, cutoff);
+            expired.frames += tail.journal.expire(class, cutoff, batch);
+            expired.rows += buckets.expire(class, cutoff);
         }
-        rows
+        self.open_bytes.store(buckets.bytes(), Ordering::Relaxed);
+        expired
     }
 
     /// Changes how long rows are kept, from the next read on.
     pub fn set_retention(&self, retention: Retention) {
         *self.retention.write().unwrap_or_else(PoisonError::into_inner) = retention;
+    }
+
+    /// Bytes of memory in the open buckets; never waits for a writer.
+    pub fn open_bytes(&self) -> usize {
+        self.open_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Rows of `tenant` that arrived at or after `from` and are not past their retention at `now`.
+    pub fn count_since(&self, tenant: TenantId, from: Millis, now: Millis) -> u64 {
+        let parts = self.read(tenant, Millis(i64::MIN), Millis(i64::MAX), now);
+        let arrived = |part: &Part| part.columns().received().iter().filter(|received| **received >= from.0).count();
+        parts.iter().map(|part| arrived(part) as u64).sum()
     }
 
     /// How much the open buckets hold.
@@ -229,7 +248,17 @@ impl Participant for Store {
             let taken = frame.visit(&mut |tenant, row| buckets.push(tenant, &row));
             taken.expect("rows that this process encoded a moment ago decode");
         }
+        self.open_bytes.store(buckets.bytes(), Ordering::Relaxed);
     }
+}
+
+/// What expiry removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expired {
+    /// Journal frames, from the disk.
+    pub frames: usize,
+    /// Rows, from memory.
+    pub rows: usize,
 }
 
 /// What the open buckets hold.

@@ -18,7 +18,7 @@ use super::{Part, Retention};
 const CHUNK_ROWS: usize = 4096;
 /// A chunk is full at this size, whatever its rows; keeps offsets within 31 bits.
 const CHUNK_BYTES: usize = 4 << 20;
-/// The size of a growing chunk is taken this often (in rows), since taking it costs more than a row.
+/// The size of a growing chunk is taken this often (in rows), since taking it costs more than a row; in between the texts of rows are added up.
 const MEASURE_EVERY: usize = 64;
 
 #[derive(Default)]
@@ -34,8 +34,11 @@ impl Bucket {
         let growing = Arc::make_mut(&mut self.growing);
         growing.push(row);
         let rows = growing.len();
-        if rows % MEASURE_EVERY == 1 || row.attributes.len() > CHUNK_BYTES / MEASURE_EVERY {
+        if rows % MEASURE_EVERY == 1 {
             self.growing_bytes = growing.bytes();
+        } else {
+            let text: usize = row.text.iter().flatten().map(|text| text.len()).sum();
+            self.growing_bytes += text + row.attributes.len();
         }
         if rows >= CHUNK_ROWS || self.growing_bytes >= CHUNK_BYTES {
             growing.shrink();

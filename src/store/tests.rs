@@ -140,7 +140,8 @@ fn rows_past_their_retention_are_hidden_at_once_and_then_gone_from_the_disk() {
     assert_eq!(bench.rows(tenant, NOW).len(), 2);
     assert_eq!(bench.rows(tenant, later).len(), 1, "http is kept for a day");
     let store = Arc::clone(&bench.store);
-    assert_eq!(bench.writer.commit(move |batch| store.stage_expiry(later, batch)), Ok(1));
+    let expired = bench.writer.commit(move |batch| store.stage_expiry(later, batch)).unwrap();
+    assert_eq!(expired, Expired { frames: 1, rows: 1 });
     assert_eq!(check(&bench.kv).unwrap(), (1, 1), "only the mcp frame is left");
     assert_eq!(bench.rows(tenant, later).len(), 1);
 }

@@ -28,7 +28,9 @@ impl Target {
 
     fn post(&self, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
         let request = self.gateway.request(Method::POST, "/v1/events").bearer_auth(&self.key);
-        let answer = send(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).body(body.into()));
+        let answer = send(
+            headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).body(body.into()),
+        );
         assert!(!answer.everything().contains(MARKER), "the value comes back: {}", answer.everything());
         answer
     }
@@ -81,13 +83,22 @@ fn what_is_not_json_is_refused_with_its_line_and_column() {
 #[test]
 fn what_is_not_utf_8_is_refused_with_its_place() {
     let target = Target::start(Setup::new());
-    let bad = |text: &str| text.replace('?', MARKER).into_bytes().into_iter().map(|byte| if byte == b'!' { 0xff } else { byte }).collect::<Vec<u8>>();
+    let bad = |text: &str| {
+        text.replace('?', MARKER)
+            .into_bytes()
+            .into_iter()
+            .map(|byte| if byte == b'!' { 0xff } else { byte })
+            .collect::<Vec<u8>>()
+    };
     let problem = target.problem(400, &[], bad("[{\"type\":\"custom\"},\n{\"name\":\"?!\"}]"));
     assert_eq!((&problem["line"], &problem["column"]), (&json!(2), &json!(10 + MARKER.len())));
     for body in ["!", "{\"!\":1}", "{\"type\":\"?!\"}"] {
         target.problem(400, &[("Content-Type", "application/json")], bad(body));
     }
-    let answer = target.post(&[("Content-Type", "application/x-ndjson")], bad("{\"type\":\"custom\"}\n{\"type\":\"?!\"}")).expect(200).json();
+    let answer = target
+        .post(&[("Content-Type", "application/x-ndjson")], bad("{\"type\":\"custom\"}\n{\"type\":\"?!\"}"))
+        .expect(200)
+        .json();
     assert_eq!((&answer["accepted"], &answer["results"][0]["reason"]), (&json!(1), &json!("not_json")));
     target.assert_unharmed();
 }
@@ -145,21 +156,28 @@ fn what_is_too_large_too_deep_or_too_much_is_refused_with_the_limit() {
     assert_eq!(target.problem(413, &[], body)["limit_bytes"], 8 << 20);
 
     let large = json!({ "type": "custom", "name": format!("{MARKER}{}", "x".repeat(600 << 10)) });
-    let answer = target.post(&[], json!([{ "type": "custom" }, large, { "type": "custom" }]).to_string()).expect(200).json();
+    let answer =
+        target.post(&[], json!([{ "type": "custom" }, large, { "type": "custom" }]).to_string()).expect(200).json();
     assert_eq!(answer["results"], json!([{ "index": 1, "result": "rejected", "reason": "too_large" }]));
     assert_eq!(answer["accepted"], 2, "one large event does not take the others with it");
 
-    let deep = |levels: usize| format!("{{\"type\":\"custom\",\"a\":{}\"{MARKER}\"{}}}", "[".repeat(levels), "]".repeat(levels));
+    let deep = |levels: usize| {
+        format!("{{\"type\":\"custom\",\"a\":{}\"{MARKER}\"{}}}", "[".repeat(levels), "]".repeat(levels))
+    };
     assert_eq!(target.problem(400, &[], deep(40))["limit_levels"], 32);
     assert_eq!(target.problem(400, &[], deep(1_000_000))["limit_levels"], 32);
     let open = format!("{{\"type\":\"custom\",\"a\":{}", "{\"a\":".repeat(500_000));
     assert_eq!(target.problem(400, &[], open)["limit_levels"], 32);
 
     // A million tiny events: 17 MB, which compresses to next to nothing.
-    let million = |between: &str, ends: (&str, &str)| format!("{}{}{}", ends.0, vec![r#"{"type":"custom"}"#; 1_000_000].join(between), ends.1);
+    let million = |between: &str, ends: (&str, &str)| {
+        format!("{}{}{}", ends.0, vec![r#"{"type":"custom"}"#; 1_000_000].join(between), ends.1)
+    };
     assert_eq!(target.problem(413, &[], million(",", ("[", "]")))["limit_bytes"], 8 << 20);
     for encoding in ["gzip", "zstd"] {
-        for (form, body) in [("application/json", million(",", ("[", "]"))), ("application/x-ndjson", million("\n", ("", "")))] {
+        for (form, body) in
+            [("application/json", million(",", ("[", "]"))), ("application/x-ndjson", million("\n", ("", "")))]
+        {
             let body = packed(encoding, body.as_bytes());
             let problem = target.problem(413, &[("Content-Encoding", encoding), ("Content-Type", form)], body);
             assert_eq!(problem["limit_events"], 10_000, "{encoding} {form}");
@@ -168,7 +186,11 @@ fn what_is_too_large_too_deep_or_too_much_is_refused_with_the_limit() {
     let nothing = "0\n".repeat(1_000_000);
     assert_eq!(target.problem(413, &[("Content-Type", "application/x-ndjson")], nothing)["limit_events"], 10_000);
     let reader = target.gateway.token("acme", "query");
-    assert_eq!(target.gateway.get_json("/v1/query/summary", &reader)["events"], 2, "nothing of a refused request is stored");
+    assert_eq!(
+        target.gateway.get_json("/v1/query/summary", &reader)["events"],
+        2,
+        "nothing of a refused request is stored"
+    );
     target.assert_unharmed();
 }
 
@@ -213,7 +235,13 @@ fn what_is_packed_wrongly_is_refused() {
         let answer = target.post(&[("Content-Encoding", encoding)], event.clone()).expect(415);
         assert_eq!(answer.header("accept-encoding"), "gzip, zstd, br, identity");
     }
-    for form in ["text/html", "application/xml", "multipart/form-data; boundary=x", &format!("x/{MARKER}"), "application/octet-stream"] {
+    for form in [
+        "text/html",
+        "application/xml",
+        "multipart/form-data; boundary=x",
+        &format!("x/{MARKER}"),
+        "application/octet-stream",
+    ] {
         let answer = target.post(&[("Content-Type", form)], event.clone()).expect(415);
         assert_eq!(answer.header("accept"), "application/json, application/x-ndjson");
     }
@@ -222,9 +250,13 @@ fn what_is_packed_wrongly_is_refused() {
 
 #[test]
 fn slow_and_broken_clients_cost_their_own_connection_only() {
-    let target = Target::start(Setup::new().config("[server]\nbody_timeout = \"300ms\"\nclient_request_timeout = \"500ms\""));
+    let target =
+        Target::start(Setup::new().config("[server]\nbody_timeout = \"300ms\"\nclient_request_timeout = \"500ms\""));
     let head = |length: &str| {
-        format!("POST /v1/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n{length}\r\n\r\n", target.key)
+        format!(
+            "POST /v1/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n{length}\r\n\r\n",
+            target.key
+        )
     };
     let read = |mut connection: std::net::TcpStream| {
         let mut answer = String::new();
@@ -243,7 +275,10 @@ fn slow_and_broken_clients_cost_their_own_connection_only() {
     cut.write_all(format!("{}{event}", head("Content-Length: 1000")).as_bytes()).expect("the beginning");
     cut.shutdown(Shutdown::Write).expect("the end");
     let answer = read(cut);
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 ") || answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 400 ") || answer.starts_with("HTTP/1.1 408 "),
+        "{answer}"
+    );
 
     let mut slow_head = target.gateway.connect();
     slow_head.write_all(b"POST /v1/events HTTP/1.1\r\nHos").expect("the beginning");
@@ -265,15 +300,21 @@ fn slow_and_broken_clients_cost_their_own_connection_only() {
     }
 
     // Five hundred that say half a sentence and leave, while others are served.
-    let held: Vec<_> = (0..500).map(|_| {
-        let mut connection = target.gateway.connect();
-        connection.write_all(b"POST /v1/events HTTP/1.1\r\n").expect("the beginning");
-        connection
-    }).collect();
+    let held: Vec<_> = (0..500)
+        .map(|_| {
+            let mut connection = target.gateway.connect();
+            connection.write_all(b"POST /v1/events HTTP/1.1\r\n").expect("the beginning");
+            connection
+        })
+        .collect();
     target.gateway.post_events(&target.key, &json!({ "type": "custom" })).expect(200);
     drop(held);
     let reader = target.gateway.token("acme", "query");
-    assert_eq!(target.gateway.get_json("/v1/query/summary", &reader)["events"], 1, "nothing of a broken request is stored");
+    assert_eq!(
+        target.gateway.get_json("/v1/query/summary", &reader)["events"],
+        1,
+        "nothing of a broken request is stored"
+    );
     target.assert_unharmed();
 }
 
@@ -294,11 +335,18 @@ fn a_long_query_or_header_is_refused_without_harm() {
     ] {
         for route in ["summary", "series", "top"] {
             let answer = target.gateway.get(&format!("/v1/query/{route}?{query}"), &reader);
-            assert!(matches!(answer.status, 200 | 400 | 414 | 431), "{route}?{query}: {} {}", answer.status, answer.text());
+            assert!(
+                matches!(answer.status, 200 | 400 | 414 | 431),
+                "{route}?{query}: {} {}",
+                answer.status,
+                answer.text()
+            );
             assert!(!answer.everything().contains(MARKER), "{}", answer.everything());
         }
     }
-    let huge = target.gateway.raw(format!("GET /v1/query/top HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", MARKER.repeat(20_000)).as_bytes());
+    let huge = target
+        .gateway
+        .raw(format!("GET /v1/query/top HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", MARKER.repeat(20_000)).as_bytes());
     assert!(!huge.contains(MARKER) && !huge.starts_with("HTTP/1.1 5"), "{huge}");
     target.assert_unharmed();
 }

@@ -72,7 +72,9 @@ fn native(event: Event) -> Value {
         Event::Invalid => json!({ "type": "custom", "status": "no" }),
         Event::Denied => json!({ "type": "custom", "consent": "denied" }),
         Event::Future => json!({ "type": "custom", "timestamp": "2999-01-01T00:00:00Z" }),
-        Event::FutureRepeated(id) => json!({ "type": "custom", "timestamp": "2999-01-01T00:00:00Z", "id": format!("later-{id}") }),
+        Event::FutureRepeated(id) => {
+            json!({ "type": "custom", "timestamp": "2999-01-01T00:00:00Z", "id": format!("later-{id}") })
+        }
         Event::TooLarge => json!({ "type": "custom", "name": "x".repeat(3000) }),
     }
 }
@@ -107,7 +109,9 @@ fn perform(gateway: &Gateway, key: &str, request: &Request) {
         Request::Array(events) => post("/v1/events", &[auth], array(events)),
         Request::Lines(events) => post("/v1/events", &[auth, ("Content-Type", "application/x-ndjson")], lines(events)),
         Request::Buffered(events) => post("/v1/events?ack=memory", &[auth], array(events)),
-        Request::Idempotent(key, events) => post("/v1/events", &[auth, ("Idempotency-Key", &format!("key-{key}"))], array(events)),
+        Request::Idempotent(key, events) => {
+            post("/v1/events", &[auth, ("Idempotency-Key", &format!("key-{key}"))], array(events))
+        }
         Request::Sdk(event) => post("/v1/public/events/", &[], sdk(*event, key).to_string()),
         Request::SdkStranger => post("/v1/public/events/", &[], sdk(Event::Fresh, "stranger").to_string()),
         Request::NotJson => post("/v1/events", &[auth], "[{\"type\":\"custom\"},oops".to_owned()),
@@ -141,10 +145,13 @@ fn books(gateway: &Gateway) -> Books {
 
 #[test]
 fn no_event_vanishes_and_none_appears_from_nowhere() {
-    let limits = format!("events_max = {EVENTS_MAX}\nevent_max = \"2KiB\"\nauth_failures_per_minute = 1000000\nauth_failures_burst = 1000000");
+    let limits = format!(
+        "events_max = {EVENTS_MAX}\nevent_max = \"2KiB\"\nauth_failures_per_minute = 1000000\nauth_failures_burst = 1000000"
+    );
     let gateway = Setup::new().config(&format!("[limits]\n{limits}")).start();
     let tenants = AtomicU64::new(0);
-    let mut runner = TestRunner::new(Config { cases: 12, failure_persistence: None, max_shrink_iters: 50, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases: 12, failure_persistence: None, max_shrink_iters: 50, ..Config::default() });
     let plans = proptest::collection::vec(proptest::collection::vec(request(), 0..25), 1..5);
     runner
         .run(&plans, |plan| {

@@ -27,7 +27,10 @@ fn assert_tells_when_to_come_back(answer: &Answer, policy: &str) {
     assert!(seconds >= 1);
     let (limit, policies) = (answer.header("ratelimit"), answer.header("ratelimit-policy"));
     assert!(limit.starts_with(&format!("\"{policy}\";r=")) && limit.contains(";t="), "RateLimit: {limit}");
-    assert!(policies.starts_with(&format!("\"{policy}\";q=")) && policies.contains(";w="), "RateLimit-Policy: {policies}");
+    assert!(
+        policies.starts_with(&format!("\"{policy}\";q=")) && policies.contains(";w="),
+        "RateLimit-Policy: {policies}"
+    );
     assert_eq!(answer.header("content-type"), "application/problem+json");
     let problem = answer.json();
     assert_eq!((&problem["status"], &problem["violated-policies"]), (&json!(429), &json!([policy])));
@@ -45,7 +48,11 @@ fn a_tenant_that_asks_too_often_waits_and_the_others_do_not() {
     for _ in 0..20 {
         gateway.post_events(&rival, &event).expect(200);
     }
-    assert!(gateway.metric("tidegate_rate_limited_total", &["policy=\"tenant-requests\""]) >= 1.0, "{}", gateway.metrics());
+    assert!(
+        gateway.metric("tidegate_rate_limited_total", &["policy=\"tenant-requests\""]) >= 1.0,
+        "{}",
+        gateway.metrics()
+    );
     let sdk = || {
         let request = gateway.request(Method::POST, "/v1/public/events/").bearer_auth(&acme);
         send(request.body(r#"{"event_type":"mcp:tools/list"}"#)).expect(202)
@@ -133,7 +140,10 @@ fn limits_that_are_edited_hold_without_a_restart_and_mistakes_change_nothing() {
 
 /// The address that the gateway keeps of an event sent with these headers.
 fn kept_address(gateway: &Gateway, headers: &[(&str, &str)]) -> serde_json::Value {
-    let tenant = format!("t{}", gateway.get_json("/v1/admin/tenants", &gateway.admin_key())["tenants"].as_array().map_or(0, Vec::len));
+    let tenant = format!(
+        "t{}",
+        gateway.get_json("/v1/admin/tenants", &gateway.admin_key())["tenants"].as_array().map_or(0, Vec::len)
+    );
     gateway.tenant(&tenant);
     let request = gateway.request(Method::POST, "/v1/events").bearer_auth(gateway.key(&tenant));
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
@@ -144,7 +154,9 @@ fn kept_address(gateway: &Gateway, headers: &[(&str, &str)]) -> serde_json::Valu
 
 #[test]
 fn the_clients_address_is_read_from_the_right_past_trusted_proxies_only() {
-    let gateway = Setup::new().config("[proxy]\ntrusted = [\"127.0.0.0/8\", \"10.0.0.0/8\"]\nheader = \"x-forwarded-for\"").start();
+    let gateway = Setup::new()
+        .config("[proxy]\ntrusted = [\"127.0.0.0/8\", \"10.0.0.0/8\"]\nheader = \"x-forwarded-for\"")
+        .start();
     for (headers, expected) in [
         (&[("X-Forwarded-For", "203.0.113.77")][..], json!("203.0.113.0")),
         (&[("X-Forwarded-For", "1.1.1.1, 203.0.113.77, 10.1.2.3")], json!("203.0.113.0")),
@@ -161,8 +173,17 @@ fn the_clients_address_is_read_from_the_right_past_trusted_proxies_only() {
 
 #[test]
 fn forwarding_headers_from_anybody_else_are_ignored() {
-    let spoofed = [("X-Forwarded-For", "1.1.1.1"), ("Forwarded", "for=1.1.1.1"), ("X-Real-Ip", "1.1.1.1"), ("CF-Connecting-IP", "1.1.1.1")];
-    for config in ["", "[proxy]\ntrusted = [\"10.0.0.0/8\"]\nheader = \"x-forwarded-for\"", "[proxy]\ntrusted = [\"10.0.0.0/8\"]\nheader = \"forwarded\""] {
+    let spoofed = [
+        ("X-Forwarded-For", "1.1.1.1"),
+        ("Forwarded", "for=1.1.1.1"),
+        ("X-Real-Ip", "1.1.1.1"),
+        ("CF-Connecting-IP", "1.1.1.1"),
+    ];
+    for config in [
+        "",
+        "[proxy]\ntrusted = [\"10.0.0.0/8\"]\nheader = \"x-forwarded-for\"",
+        "[proxy]\ntrusted = [\"10.0.0.0/8\"]\nheader = \"forwarded\"",
+    ] {
         let gateway = Setup::new().config(config).start();
         assert_eq!(kept_address(&gateway, &spoofed), "127.0.0.0", "{config}");
     }
@@ -176,7 +197,8 @@ fn more_requests_at_once_than_allowed_come_back_later_and_health_is_always_told(
     let gateway = Setup::new().config("[limits]\nconcurrent_requests_max = 2").start();
     gateway.tenant("acme");
     let key = gateway.key("acme");
-    let head = format!("POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Length: 17\r\n\r\n{{");
+    let head =
+        format!("POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Length: 17\r\n\r\n{{");
     // Each of these waits for the rest of a body.
     let mut held: Vec<_> = (0..2).map(|_| gateway.connect()).collect();
     for connection in &mut held {
@@ -200,7 +222,10 @@ fn when_memory_is_full_ingest_waits_and_reading_goes_on() {
     let text: String = (0..20_000).map(|n| format!("word{n} ")).collect();
     let mut accepted = 0;
     let refused = loop {
-        let answer = gateway.post_events(&key, &json!([{ "type": "log", "body": text }, { "type": "log", "body": text, "n": accepted }]));
+        let answer = gateway.post_events(
+            &key,
+            &json!([{ "type": "log", "body": text }, { "type": "log", "body": text, "n": accepted }]),
+        );
         match answer.status {
             200 => accepted += 2,
             _ => break answer,
@@ -210,6 +235,7 @@ fn when_memory_is_full_ingest_waits_and_reading_goes_on() {
     assert_eq!(refused.status, 503, "{}", refused.text());
     assert!(!refused.header("retry-after").is_empty(), "503 says when to come back");
     assert_eq!(gateway.get_json("/v1/query/summary", &reader)["events"], accepted);
-    let (used, most) = (gateway.metric("tidegate_open_bucket_bytes", &[]), gateway.metric("tidegate_open_bucket_bytes_max", &[]));
+    let (used, most) =
+        (gateway.metric("tidegate_open_bucket_bytes", &[]), gateway.metric("tidegate_open_bucket_bytes_max", &[]));
     assert!(used >= most && used < most * 1.5, "{used} of {most} bytes");
 }

@@ -13,9 +13,12 @@ mod recovery;
 mod routes;
 
 mod api;
+mod audit;
 mod auth;
 mod bad_input;
+mod config;
 mod conservation;
 mod journey;
 mod limits;
 mod tenants;
+mod tidy;

@@ -4,6 +4,8 @@
 
 use std::io::Write as _;
 
+use flate2::Compression;
+
 /// The encodings that the gateway inflates, by the name in `Content-Encoding`.
 pub const ENCODINGS: [&str; 3] = ["gzip", "zstd", "br"];
 const GIB: usize = 1 << 30;
@@ -11,7 +13,7 @@ const GIB: usize = 1 << 30;
 /// `bytes` in one of [`ENCODINGS`].
 pub fn packed(encoding: &str, bytes: &[u8]) -> Vec<u8> {
     match encoding {
-        "gzip" => gzip(bytes),
+        "gzip" => gzip(bytes, Compression::fast()),
         "zstd" => zstd::encode_all(bytes, 1).expect("zstd in memory"),
         "br" => brotli(bytes),
         other => panic!("no such encoding: {other}"),
@@ -21,15 +23,15 @@ pub fn packed(encoding: &str, bytes: &[u8]) -> Vec<u8> {
 /// A small body that inflates to a gigabyte of zeros, the digit.
 pub fn bomb(encoding: &str) -> Vec<u8> {
     match encoding {
-        "gzip" => gzip(&vec![b'0'; 1 << 20]).repeat(GIB >> 20),
+        "gzip" => gzip(&vec![b'0'; 1 << 20], Compression::best()).repeat(GIB >> 20),
         "zstd" => zstd_bomb(),
         "br" => brotli_bomb(),
         other => panic!("no such encoding: {other}"),
     }
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+fn gzip(bytes: &[u8], how: Compression) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), how);
     encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("gzip in memory")
 }
 
