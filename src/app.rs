@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
 
 use crate::admin::{self, Desk};
 use crate::audit::trail::{Entry, Trail};
@@ -41,8 +42,8 @@ use crate::ingest::epoch::Epochs;
 use crate::ingest::idempotency::Idempotency;
 use crate::ingest::ledger::Ledger;
 use crate::ingest::quarantine::Quarantine;
-use crate::keys::{self, KeyFile, KeyKind, Secret};
-use crate::kv::{self, CommitError, Kv, Participant, Writer};
+use crate::keys::{self, KeyFile, KeyKind, Secret, SigningKey};
+use crate::kv::{self, CommitError, Family, Kv, Participant, Writer};
 use crate::limit::{AuthFailures, Limits, RateError};
 use crate::privacy::{DEFAULT_POLICY, PolicyErrors, Scrubber};
 use crate::store::{self, Store};
@@ -50,12 +51,16 @@ use crate::telemetry::Metrics;
 
 /// The tenant that a new data directory begins with.
 pub const FIRST_TENANT: &str = "default";
+/// Family `meta`: the public half of the key that signs checkpoints, by which a database knows its key file.
+const META_KEY_FILE: &[u8] = b"keys.public";
 /// Keys of the gateway itself have no owner and one epoch.
 const NOBODY: [u8; 8] = [0; 8];
 /// Tokens that may be revoked before their time, at most.
 const REVOKED_MAX: usize = 100_000;
 /// Addresses whose failures are counted, at most.
 const FAILURE_ADDRESSES_MAX: usize = 100_000;
+/// Exports under way at one time.
+const EXPORTS_MAX: usize = 4;
 /// Memory for request bodies, as a multiple of the largest one.
 const BODIES_IN_MEMORY: usize = 16;
 
@@ -85,6 +90,21 @@ pub enum Error {
     /// The key file.
     #[error(transparent)]
     Keys(#[from] keys::Error),
+    /// The database was written with a key file that is not there.
+    #[error(
+        "{}: the key file is missing; without it tokens, pseudonyms and duplicates are lost: restore it, or point keys.path to it",
+        path.display()
+    )]
+    KeyFileMissing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The key file belongs to another database.
+    #[error("{}: this is not the key file that the database was written with", path.display())]
+    KeyFileForeign {
+        /// The file.
+        path: PathBuf,
+    },
     /// The audit log.
     #[error(transparent)]
     Audit(#[from] audit::Error),
@@ -157,14 +177,22 @@ impl Gateway {
         let now = clock.now();
         let metrics = Arc::new(Metrics::default());
         let kv = Arc::new(Kv::open(&dir.join("db"))?);
+        let known_keys = kv.get(Family::Meta, META_KEY_FILE)?;
+        if known_keys.is_some() && !config.keys_path.exists() {
+            return Err(Error::KeyFileMissing { path: config.keys_path.clone() });
+        }
         let key_file = Arc::new(KeyFile::open(&config.keys_path, &*entropy)?);
         let own_key = |kind| key_file.ensure(kind, NOBODY, 0, &*entropy).map(|(secret, _)| secret);
 
         let store = Arc::new(Store::open(&kv, settings::retention(config), now)?);
         let dedupe_key = own_key(KeyKind::Dedupe)?;
         let dedupe = Arc::new(Dedupe::open(&kv, copy(&dedupe_key), settings::dedupe(config), now)?);
-        let log =
-            Arc::new(Log::open(&kv, &config.gateway_name, own_key(KeyKind::AuditSigning)?, &dir.join("anchors"))?);
+        let signing = own_key(KeyKind::AuditSigning)?;
+        let public = SigningKey::from_seed(&signing).public();
+        if known_keys.as_ref().is_some_and(|known| *known != public) {
+            return Err(Error::KeyFileForeign { path: config.keys_path.clone() });
+        }
+        let log = Arc::new(Log::open(&kv, &config.gateway_name, signing, &dir.join("anchors"))?);
         let participants: Vec<Arc<dyn Participant>> =
             vec![Arc::clone(&store) as _, Arc::clone(&dedupe) as _, Arc::clone(&log) as _];
         let observed = Arc::clone(&metrics);
@@ -172,6 +200,9 @@ impl Gateway {
             observed.committed(group)
         });
         let writer = writer.map_err(|source| Error::System { what: "the writer's thread", source })?;
+        if known_keys.is_none() {
+            writer.commit(move |batch| batch.put(Family::Meta, META_KEY_FILE, &public))?;
+        }
         let principals = Principals::new(Arc::clone(&kv), &*own_key(KeyKind::Index)?);
         let trail = Arc::new(Trail::new(log, principals, writer.clone(), Arc::clone(&entropy)));
 
@@ -238,7 +269,8 @@ impl Gateway {
             ),
             in_flight: Default::default(),
             ready: AtomicBool::new(false),
-            metrics_public: config.metrics_public || config.server.listen.ip().is_loopback(),
+            metrics_door: settings::metrics_door(config),
+            exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
         });
         let gateway = Gateway { services, desk, key_file, verifier, clock, first_start };
         gateway.seed_daily_quotas(now);

@@ -12,8 +12,8 @@ use crate::auth::{
 };
 use crate::clock::MINUTE_MS;
 use crate::config::{Config, IssuerConfig, IssuerTenant, LimitsConfig, ProxyHeader, Rate, TenantLimits};
-use crate::http::Live;
 use crate::http::body::BodyLimits;
+use crate::http::{Live, MetricsDoor};
 use crate::ingest;
 use crate::ingest::dedupe::DedupeSettings;
 use crate::kv::WriterSettings;
@@ -171,6 +171,16 @@ pub(super) fn live(config: &Config, directory: &Directory) -> Live {
         requests_max: config.limits.concurrent_requests_max,
         projects: projects(config, directory),
         limits_text: limits_text(&config.limits),
+    }
+}
+
+pub(super) fn metrics_door(config: &Config) -> MetricsDoor {
+    if config.metrics_public {
+        MetricsDoor::Open
+    } else if config.server.listen.ip().is_loopback() {
+        MetricsDoor::Loopback
+    } else {
+        MetricsDoor::Token
     }
 }
 

@@ -13,7 +13,7 @@ use crate::privacy::event::RawEvent;
 use crate::protocol::agentcat::{self, ACCEPTED_BODY, Decoded};
 
 use super::Services;
-use super::body;
+use super::body::{self, BodyLimits};
 use super::error::Problem;
 use super::events::{Circumstances, commit, count_limited};
 use super::extract;
@@ -32,13 +32,21 @@ pub async fn post(
 }
 
 async fn take(request: &HttpRequest, payload: web::Payload, services: &Services) -> Result<String, Problem> {
-    let body = body::read(request, payload, services.live.load().body, &services.bodies).await?;
+    let declared = extract::credential(request).and(Credential::from_open_place(request.match_info().get("key")));
+    let known = match declared {
+        // The key may be in the body: then all that is known of the sender before is that its address has not guessed too often.
+        Credential::None => extract::not_blocked(request, services).map(|()| None)?,
+        Credential::Key(_) | Credential::Token(_) | Credential::AdminKey(_) | Credential::Malformed => {
+            Some(admit(services, sender_by(request, services, &declared)?)?)
+        }
+    };
     let limits = services.ingest.settings.load().decode;
+    let body = body::read(request, payload, one_event(services, limits.event_max), &services.bodies).await?;
     let Decoded { project_id, event } = agentcat::decode(&body, &limits)?;
-    let sender = sender(request, services, project_id.as_deref())?;
-    let allowance = services.ingest.limits.check_requests(sender.tenant, sender.key);
-    // These clients read no headers, so what is left of the allowance has nobody to tell.
-    let _ = allowance.map_err(|refused| extract::limited(services, refused))?;
+    let sender = match known {
+        Some(sender) => sender,
+        None => admit(services, sender_by_project(request, services, project_id.as_deref())?)?,
+    };
     let circumstances = Circumstances::of(request, services);
     let event: Result<Result<RawEvent<'_>, Refusal>, _> = Ok(event);
     let prepared = services.ingest.prepare_events(sender, [event], &circumstances.context());
@@ -46,16 +54,29 @@ async fn take(request: &HttpRequest, payload: web::Payload, services: &Services)
     Ok(commit(services, prepared, Ack::Synced, None).await?.summary())
 }
 
-/// The tenant by a key in headers or path, by a project that the operator has mapped, or by a project that is an ingest key.
-fn sender(request: &HttpRequest, services: &Services, project: Option<&str>) -> Result<Sender, Problem> {
-    let declared = extract::credential(request).and(Credential::from_open_place(request.match_info().get("key")));
-    if let (Credential::None, Some(project)) = (&declared, project)
-        && let Some(tenant) = services.live.load().projects.get(project)
-    {
-        return Ok(Sender { tenant: *tenant, key: None });
+/// One event a request: the body is no larger than an event may be.
+fn one_event(services: &Services, event_max: usize) -> BodyLimits {
+    let limits = services.live.load().body;
+    BodyLimits { sent_max: limits.sent_max.min(event_max), inflated_max: limits.inflated_max.min(event_max), ..limits }
+}
+
+fn admit(services: &Services, sender: Sender) -> Result<Sender, Problem> {
+    // These clients read no headers, so what is left of the allowance has nobody to tell.
+    let allowed = services.ingest.limits.check_requests(sender.tenant, sender.key);
+    allowed.map(|_| sender).map_err(|refused| extract::limited(services, refused))
+}
+
+/// The tenant by a project that the operator has mapped, or by a project that is an ingest key.
+fn sender_by_project(request: &HttpRequest, services: &Services, project: Option<&str>) -> Result<Sender, Problem> {
+    let mapped = project.and_then(|project| services.live.load().projects.get(project).copied());
+    match mapped {
+        Some(tenant) => Ok(Sender { tenant, key: None }),
+        None => sender_by(request, services, &Credential::from_open_place(project)),
     }
-    let credential = if matches!(declared, Credential::None) { Credential::from_open_place(project) } else { declared };
-    let principal = extract::authenticate(request, services, &credential)?;
+}
+
+fn sender_by(request: &HttpRequest, services: &Services, credential: &Credential<'_>) -> Result<Sender, Problem> {
+    let principal = extract::authenticate(request, services, credential)?;
     let grant = authorize::<scope::Ingest>(&principal, None);
     let grant = grant.map_err(|denied| extract::refused(services, &principal, denied))?;
     Ok(Sender { tenant: grant.tenant(), key: principal.key() })

@@ -2,6 +2,8 @@
 //!
 //! A script that asks for `text/plain` gets the one value that it needs alone on a line.
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::de::DeserializeOwned;
@@ -21,7 +23,7 @@ use super::error::Problem;
 use super::extract::{self, Pairs, header};
 
 /// The most quarantined events in one answer.
-const QUARANTINE_LISTED_MAX: usize = 1000;
+const QUARANTINE_LISTED_MAX: usize = 100;
 /// `client_id` of tokens that operators ask for.
 const CLIENT_ID: &str = "tidegate-admin";
 /// Bodies of these routes are small.
@@ -207,7 +209,9 @@ pub async fn quarantine(request: HttpRequest, services: web::Data<Services>) -> 
     let now = services.clock.now();
     let entry = Entry::new(now, Action::QuarantineRead, Outcome::Intent).by(grant.principal().name());
     services.trail.record(Subject::Tenant(tenant), entry).await?;
-    let kept = Quarantine::list(&services.kv, tenant, QUARANTINE_LISTED_MAX, now)?;
+    let kv = Arc::clone(&services.kv);
+    let kept = web::block(move || Quarantine::list(&kv, tenant, QUARANTINE_LISTED_MAX, now)).await;
+    let kept = kept.map_err(|_| Problem::overloaded("the gateway is shutting down"))??;
     Ok(HttpResponse::Ok().json(json!({ "events": kept })))
 }
 

@@ -271,11 +271,10 @@ impl From<ParamError> for Problem {
 
 impl From<query::Error> for Problem {
     fn from(error: query::Error) -> Problem {
-        let status = match error {
-            query::Error::TooManyRows { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            query::Error::Stopped => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        Problem::new(status, error.to_string())
+        match error {
+            query::Error::TooManyRows { .. } => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
+            query::Error::Stopped => Problem::overloaded(error.to_string()),
+        }
     }
 }
 

@@ -8,7 +8,6 @@ use actix_web::{HttpRequest, web};
 
 use crate::audit::Subject;
 use crate::auth::{Credential, Denied, GatewayGrant, Grant, Principal, Refused, authorize, authorize_gateway, scope};
-use crate::clock::Millis;
 use crate::id::TenantId;
 use crate::limit;
 use crate::privacy::Signals;
@@ -53,18 +52,19 @@ pub fn credential(request: &HttpRequest) -> Credential<'_> {
     Credential::from_authorization(authorization).and(Credential::from_api_key_header(header(request, "x-api-key")))
 }
 
+/// Refuses an address whose credentials were refused too often.
+pub fn not_blocked(request: &HttpRequest, services: &Services) -> Result<(), Problem> {
+    let Some(address) = client_address(request, services) else { return Ok(()) };
+    services.failures.blocked(address).map_err(|refused| limited(services, refused))
+}
+
 /// Checks a credential and keeps count of refusals.
 pub fn authenticate(
     request: &HttpRequest,
     services: &Services,
     credential: &Credential<'_>,
 ) -> Result<Arc<Principal>, Problem> {
-    let address = client_address(request, services);
-    if let Some(address) = address
-        && let Err(refused) = services.failures.blocked(address)
-    {
-        return Err(limited(services, refused));
-    }
+    not_blocked(request, services)?;
     match services.authenticator.authenticate(credential, services.clock.now()) {
         Ok(principal) => Ok(Arc::new(principal)),
         Err(refused) => {
@@ -72,7 +72,7 @@ pub fn authenticate(
             services.metrics.auth_failed(reason);
             services.trail.refused(Subject::Gateway, reason);
             // A request without any credential is a mistake, not a guess.
-            if let (Some(address), false) = (address, refused == Refused::Missing) {
+            if let (Some(address), false) = (client_address(request, services), refused == Refused::Missing) {
                 services.failures.failed(address);
             }
             Err(refused.into())
@@ -173,9 +173,4 @@ pub fn refused(services: &Services, principal: &Principal, denied: Denied) -> Pr
     services.metrics.auth_failed(reason);
     services.trail.refused(principal.tenant().map_or(Subject::Gateway, Subject::Tenant), reason);
     denied.into()
-}
-
-/// What an audit entry about a grant begins with.
-pub fn now(services: &Services) -> Millis {
-    services.clock.now()
 }

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
 
 use crate::admin::Desk;
 use crate::audit::trail::Trail;
@@ -85,8 +86,21 @@ pub struct Services {
     pub in_flight: AtomicUsize,
     /// Requests are served.
     pub ready: AtomicBool,
-    /// `/metrics` needs no token: the listener is on loopback with no proxy before it, or the operator said so.
-    pub metrics_public: bool,
+    /// Who may read `/metrics`.
+    pub metrics_door: MetricsDoor,
+    /// Places for exports: each holds a thread for as long as its client reads.
+    pub exports: Arc<Semaphore>,
+}
+
+/// Who may read `/metrics`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricsDoor {
+    /// Everybody: the operator said so.
+    Open,
+    /// Whoever reaches the listener, which is on loopback, without a proxy in between; others with a token.
+    Loopback,
+    /// Holders of a token.
+    Token,
 }
 
 impl Services {
@@ -106,8 +120,9 @@ impl Services {
         }
     }
 
-    /// Whether requests are served in full.
+    /// Whether requests are served in full: events can be taken.
     pub fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed) && !self.ingest.writer.is_poisoned()
+        let has_room = self.ingest.store.open_bytes() < self.live.load().memory_max;
+        has_room && self.ready.load(Ordering::Relaxed) && !self.ingest.writer.is_poisoned()
     }
 }

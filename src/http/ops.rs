@@ -4,9 +4,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::auth::scope;
 
-use super::Services;
 use super::error::Problem;
 use super::extract::{self, header};
+use super::{MetricsDoor, Services};
 
 /// The process lives.
 pub async fn healthz() -> HttpResponse {
@@ -26,7 +26,12 @@ pub async fn readyz(services: web::Data<Services>) -> Result<HttpResponse, Probl
 pub async fn metrics(request: HttpRequest, services: web::Data<Services>) -> Result<HttpResponse, Problem> {
     // A proxy before a loopback listener would make it public: then a token is needed all the same.
     let proxied = ["forwarded", "x-forwarded-for", "via"].iter().any(|name| header(&request, name).is_some());
-    if !services.metrics_public || proxied {
+    let open = match services.metrics_door {
+        MetricsDoor::Open => true,
+        MetricsDoor::Loopback => !proxied,
+        MetricsDoor::Token => false,
+    };
+    if !open {
         extract::gateway_grant::<scope::Metrics>(&request, &services)?;
     }
     let text = services.metrics.render(&services.reading());

@@ -54,7 +54,8 @@ pub async fn records(request: HttpRequest, services: web::Data<Services>) -> Res
         .param("from", from.to_string())
         .param("limit", limit.to_string());
     services.trail.record(subject, entry).await?;
-    Ok(HttpResponse::Ok().json(list(&services, subject, from, limit)?))
+    let listed = web::block(move || list(&services, subject, from, limit)).await;
+    Ok(HttpResponse::Ok().json(listed.map_err(|_| Problem::overloaded("the gateway is shutting down"))??))
 }
 
 fn list(services: &Services, subject: Subject, from: u64, limit: usize) -> Result<Records, Problem> {

@@ -48,8 +48,8 @@ pub async fn sessions(request: HttpRequest, services: web::Data<Services>) -> Re
     let params = Params::parse(Question::Sessions, pairs.iter(), asked.now, asked.limit_max)?;
     let entry = rows_entry(&services, asked.now, Action::QueryRows, grant.principal(), "sessions", &pairs);
     services.trail.record(Subject::Tenant(grant.tenant()), entry).await?;
-    let found = ask(&services, asked, params, |scan, params, asked| {
-        session::sessions(scan, params, asked.session_timeout_ms, asked.now)
+    let found = ask(&services, asked, (params.from, params.to), move |scan, asked| {
+        session::sessions(scan, &params, asked.session_timeout_ms, asked.now)
     });
     Ok(HttpResponse::Ok().json(found.await?))
 }
@@ -68,7 +68,8 @@ async fn aggregate<T: Serialize + Send + 'static>(
         return Err(extract::refused(&services, grant.principal(), Denied::ScopeMissing(Scope::Export)));
     }
     services.trail.aggregate_read(Subject::Tenant(grant.tenant()), grant.principal().name(), asked.now).await?;
-    Ok(HttpResponse::Ok().json(ask(&services, asked, params, answer).await?))
+    let found = ask(&services, asked, (params.from, params.to), move |scan, asked| answer(scan, &params, asked));
+    Ok(HttpResponse::Ok().json(found.await?))
 }
 
 /// When, about whom and under which bounds something is asked.
@@ -109,25 +110,27 @@ pub(super) fn rows_entry(
     let known = Question::Sessions.takes();
     let entry = Entry::new(at, action, Outcome::Intent).by(principal.name()).param("what", what);
     pairs.iter().fold(entry, |entry, (name, value)| match known.iter().find(|known| **known == name) {
+        // Leaves are for ever, and these say who: that they were given must do.
+        Some(name @ (&"session" | &"cursor")) => entry.param(name, "given"),
         Some(name) => entry.param(name, scrubber.scrub_text(value, &mut receipt).into_owned()),
         None => entry,
     })
 }
 
-/// Answers on another thread; stops when time is up or the client has left.
+/// Answers about `range` on another thread; stops when time is up or the client has left.
 pub(super) async fn ask<T: Send + 'static>(
     services: &Services,
     asked: Asked,
-    params: Params,
-    answer: impl FnOnce(&Scan<'_>, &Params, &Asked) -> Result<T, query::Error> + Send + 'static,
+    range: (Millis, Millis),
+    answer: impl FnOnce(&Scan<'_>, &Asked) -> Result<T, query::Error> + Send + 'static,
 ) -> Result<T, Problem> {
-    let parts = services.ingest.store.read(asked.tenant, params.from, params.to, asked.now);
+    let parts = services.ingest.store.read(asked.tenant, range.0, range.1, asked.now);
     let gone = Gone::default();
     let left = Arc::clone(&gone.0);
     let work = move || {
         let started = Instant::now();
         let stop = || left.load(Ordering::Relaxed) || started.elapsed() > asked.timeout;
-        answer(&Scan::new(&parts, asked.rows_max)?.stopped_by(&stop), &params, &asked)
+        answer(&Scan::new(&parts, asked.rows_max)?.stopped_by(&stop), &asked)
     };
     let answered = web::block(work).await.map_err(|_| Problem::overloaded("the gateway is shutting down"))?;
     Ok(answered?)

@@ -142,12 +142,6 @@ impl Received {
         self.close(1);
     }
 
-    /// Ends `count` events as accepted.
-    pub fn settle_accepted(&mut self, count: u64) {
-        self.account.accepted.fetch_add(count, Ordering::Relaxed);
-        self.close(count);
-    }
-
     fn close(&mut self, count: u64) {
         debug_assert!(count <= self.open, "an event ended twice");
         self.open = self.open.saturating_sub(count);

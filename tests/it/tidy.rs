@@ -18,10 +18,8 @@ const LAYERS: [&[&str]; 6] = [
 ];
 
 /// Who may import what beside the rule, and why.
-const EXCEPTIONS: [(&str, &str, &str); 5] = [
+const EXCEPTIONS: [(&str, &str, &str); 3] = [
     ("store", "privacy::event", "the store takes clean events and nothing else: that type is the airlock"),
-    ("store", "privacy::json", "attributes of a clean event are clean JSON"),
-    ("auth", "audit", "a grant may leave the audit trace in the same breath"),
     ("ingest", "protocol", "the flow of an event names its stages: decoding is the first"),
     ("http", "telemetry", "the rim is where requests are counted"),
 ];
@@ -103,7 +101,7 @@ fn heads(text: &str) -> Vec<String> {
             _ => {}
         }
         if depth == 0 || (depth == 1 && letter == ',') {
-            items.push(two_words(item.trim()));
+            items.extend(Some(two_words(item.trim())).filter(|item| !item.is_empty()));
             item.clear();
         } else {
             item.push(letter);
