@@ -6,6 +6,7 @@
 //! Invariant: nothing is written outside a synced batch, and after a failed write nothing is written at all until a restart
 //! (the only honest state, since the kernel may have dropped the pages that it could not write).
 
+mod log_check;
 mod writer;
 
 use std::ops::ControlFlow;
@@ -89,6 +90,14 @@ pub enum Error {
     /// The database, or a part of it, is damaged or of an unknown format.
     #[error("the database is damaged or of an unknown format")]
     Corrupt(#[source] rocksdb::Error),
+    /// The write-ahead log is damaged before its end: what was acknowledged behind that place would be lost.
+    #[error(
+        "the write-ahead log is damaged before its end; restore it from a copy, or accept the loss by moving the log away"
+    )]
+    LogDamaged,
+    /// The directory could not be read.
+    #[error("the database's directory could not be read")]
+    Directory(#[source] std::io::Error),
     /// The disk or the operating system refused.
     #[error("the database could not be read or written")]
     Io(#[source] rocksdb::Error),
@@ -118,13 +127,14 @@ impl Kv {
     /// Opens the database in `dir`, creating it if missing.
     ///
     /// # Errors
-    /// [`Error::Locked`] when another process holds it, [`Error::Corrupt`] when it is damaged beyond a torn last write.
+    /// [`Error::Locked`] when another process holds it, [`Error::Corrupt`] or [`Error::LogDamaged`] when it is damaged beyond a torn last write.
     pub fn open(dir: &Path) -> Result<Kv, Error> {
+        check_log(dir)?;
         let mut options = Options::default();
         options.create_if_missing(true);
         options.create_missing_column_families(true);
-        // A process killed while writing leaves half a record at the end of the log: recover to the point before it. A log that
-        // went missing as a whole is damage, not a torn tail, and is noticed.
+        // A process killed while writing leaves half a record at the end of the log: recover to the point before it. Damage before the end
+        // was ruled out above; a log that went missing as a whole is noticed too.
         options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
         options.set_track_and_verify_wals_in_manifest(true);
         options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
@@ -140,6 +150,7 @@ impl Kv {
 
     /// Opens an existing database for reading, also while another process writes it.
     pub fn open_read_only(dir: &Path) -> Result<Kv, Error> {
+        check_log(dir)?;
         let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family.options()));
         let mut options = Options::default();
         options.set_log_level(LogLevel::Warn);
@@ -192,6 +203,10 @@ impl Kv {
     fn handle(&self, family: Family) -> &rocksdb::ColumnFamily {
         self.db.cf_handle(family.name()).expect("every family of the list is opened or created by open")
     }
+}
+
+fn check_log(dir: &Path) -> Result<(), Error> {
+    if log_check::is_damaged(dir).map_err(Error::Directory)? { Err(Error::LogDamaged) } else { Ok(()) }
 }
 
 enum Change {

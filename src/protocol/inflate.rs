@@ -112,7 +112,7 @@ impl Sink<'_> {
         }
         let filled = self.bytes.len();
         let room = CHUNK.min(self.limit.saturating_sub(filled).saturating_add(1));
-        self.reserve(filled.saturating_add(room));
+        self.reserve();
         self.bytes.resize(filled.saturating_add(room), 0);
         let written = produce(self.bytes.get_mut(filled..).unwrap_or_default())?;
         self.bytes.truncate(filled.saturating_add(written));
@@ -122,13 +122,12 @@ impl Sink<'_> {
         Ok(written)
     }
 
-    /// Makes room for `bytes` bytes in all. Room doubles as in any vector, but never past the limit: the budget for bodies counts that.
-    fn reserve(&mut self, bytes: usize) {
-        let capacity = self.bytes.capacity();
-        if bytes > capacity {
-            let most = self.limit.saturating_add(1);
-            let wanted = if capacity > self.limit / 2 { most } else { capacity.saturating_mul(2).max(bytes) };
-            self.bytes.reserve_exact(wanted.max(bytes).saturating_sub(self.bytes.len()));
+    /// Reserves all that is allowed at once: pages that are never touched cost nothing, while a vector that doubles holds up to three times
+    /// its content while it is copied.
+    fn reserve(&mut self) {
+        if self.bytes.capacity() == 0 {
+            // If there is not that much, growing step by step may still do.
+            let _ = self.bytes.try_reserve_exact(self.limit.saturating_add(1));
         }
     }
 

@@ -483,6 +483,9 @@ fn slashes_and_keys_in_the_path_are_no_obstacle() {
     assert!(!door.gateway.stderr().contains(key.as_str()), "a key in a path is in no log");
 }
 
+/// Headers and body of a request.
+type Sent<'a> = (&'a [(&'a str, &'a str)], Vec<u8>);
+
 #[test]
 fn whatever_an_agentcat_client_sends_its_process_survives_the_answer() {
     let setup = Setup::new().config("[limits]\nbody_max = \"64KiB\"\ninflated_max = \"64KiB\"\nevent_max = \"16KiB\"");
@@ -511,12 +514,12 @@ fn whatever_an_agentcat_client_sends_its_process_survives_the_answer() {
         "]".repeat(99)
     )
     .into_bytes();
-    let accepted: [(&[(&str, &str)], Vec<u8>); 3] = [
+    let accepted: [Sent; 3] = [
         (&[], call("proj_mapped")),
         (&[], call(&key)),
         (&[("Authorization", &format!("Bearer {key}"))], call("proj_unknown")),
     ];
-    let refused: [(&[(&str, &str)], Vec<u8>); 12] = [
+    let refused: [Sent; 12] = [
         (&[], Vec::new()),
         (&[], b"not JSON".to_vec()),
         (&[], b"[]".to_vec()),

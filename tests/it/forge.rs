@@ -100,9 +100,10 @@ pub fn claims(tenant: &str) -> Value {
 pub fn with(value: &Value, member: &str, new: impl Into<Value>) -> Value {
     let mut changed = value.clone();
     let members = changed.as_object_mut().expect("an object");
-    match new.into() {
-        Value::Null => _ = members.remove(member),
-        new => _ = members.insert(member.to_owned(), new),
+    let new = new.into();
+    members.remove(member);
+    if !new.is_null() {
+        members.insert(member.to_owned(), new);
     }
     changed
 }

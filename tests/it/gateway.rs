@@ -173,11 +173,6 @@ impl Gateway {
         fs::write(&fresh, toml).and_then(|()| fs::rename(&fresh, self.config_path())).expect("the file of settings");
     }
 
-    /// Adds a name to the environment of whatever is started from now on.
-    pub fn set_env(&mut self, name: &str, value: &str) {
-        self.setup.env.push((name.to_owned(), value.to_owned()));
-    }
-
     /// The file that holds standard error of all runs in this directory.
     pub fn stderr_path(&self) -> PathBuf {
         self.root.path().join("stderr.log")
