@@ -15,7 +15,7 @@ CARGO := cargo
 # Further arguments of `run` and `demo`, such as ARGS="--listen 127.0.0.1:9090"; of `test`, such as ARGS=journey.
 ARGS ?=
 
-.PHONY: run test demo bench lint fmt setup setup-test help
+.PHONY: run test demo bench soak lint fmt setup setup-test help
 .DEFAULT_GOAL := help
 
 help: ## shows this
@@ -29,6 +29,9 @@ demo: setup ## the whole product on made-up traffic
 
 test: setup-test ## runs every test
 	$(CARGO) test --locked $(ARGS)
+
+soak: setup-test ## kills the gateway under load, again and again, for about ten minutes
+	TIDEGATE_TEST_ROUNDS=400 $(CARGO) test --locked --test it -- recovery::what_was_acknowledged --nocapture
 
 bench: setup ## measures throughput and latency (release build)
 	$(CARGO) bench --locked $(ARGS)

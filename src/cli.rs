@@ -81,7 +81,7 @@ pub enum Command {
         #[arg(long)]
         config: Option<PathBuf>,
     },
-    /// Re-derives every checksum, count and audit root of a data directory.
+    /// Checks a data directory: every journal frame and row, tenants and keys, and every audit root, re-derived.
     Fsck {
         /// Where settings come from.
         #[command(flatten)]
