@@ -49,7 +49,7 @@ async fn take(request: &HttpRequest, payload: web::Payload, services: &Services)
     };
     let circumstances = Circumstances::of(request, services);
     let event: Result<Result<RawEvent<'_>, Refusal>, _> = Ok(event);
-    let prepared = services.ingest.prepare_events(sender, [event], &circumstances.context());
+    let prepared = services.ingest.prepare_events(sender, [event], body.len(), &circumstances.context());
     let prepared = prepared.map_err(|error| count_limited(services, error))?;
     Ok(commit(services, prepared, Ack::Synced, None).await?.summary())
 }

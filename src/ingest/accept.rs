@@ -29,6 +29,9 @@ use super::idempotency::{Claim, Idempotency};
 use super::ledger::{Ledger, Received};
 use super::quarantine::Quarantine;
 
+/// Rows are rarely larger than the text that they came from; memory for them is reserved up to this.
+const ROWS_RESERVED_MAX: usize = 1 << 20;
+
 /// Who sends, as the door established it.
 #[derive(Clone, Debug)]
 pub struct Sender {
@@ -159,14 +162,15 @@ impl Ingest {
     /// Decodes and scrubs the events of a native body.
     pub fn prepare(&self, sender: Sender, body: &[u8], form: Form, context: &Context<'_>) -> Result<Prepared, Error> {
         let limits = self.settings.load().decode;
-        self.prepare_events(sender, Events::new(body, form, limits)?, context)
+        self.prepare_events(sender, Events::new(body, form, limits)?, body.len(), context)
     }
 
-    /// Scrubs and encodes decoded events; the same for every protocol.
+    /// Scrubs and encodes decoded events, which came in about so many `bytes`; the same for every protocol.
     pub fn prepare_events<'a>(
         &self,
         sender: Sender,
         events: impl IntoIterator<Item = Result<Result<RawEvent<'a>, Refusal>, DecodeError>>,
+        bytes: usize,
         context: &Context<'_>,
     ) -> Result<Prepared, Error> {
         let settings = **self.settings.load();
@@ -182,7 +186,7 @@ impl Ingest {
             signals: context.signals,
             received: context.received,
         };
-        let mut sorted = Sorted::default();
+        let mut sorted = Sorted { rows: EncodedRows::with_capacity(bytes.min(ROWS_RESERVED_MAX)), ..Sorted::default() };
         let mut receipt = Receipt::default();
         for event in events {
             let scrubbed = event?.and_then(|raw| {

@@ -69,7 +69,7 @@ pub(super) struct CompiledPolicy {
     /// Rules by detector, the last declared first.
     by_kind: HashMap<Kind, Vec<usize>>,
     /// Rules by member name, folded by [`fold_name`].
-    by_name: HashMap<String, Vec<usize>>,
+    by_name: ByName,
     /// Rules with patterns.
     pub(super) patterns: Vec<usize>,
 }
@@ -111,10 +111,7 @@ impl CompiledPolicy {
 
     /// The rule for a member of that name.
     pub(super) fn rule_for_name(&self, name: &str, place: &Place<'_>) -> Option<&Rule> {
-        if self.by_name.is_empty() {
-            return None;
-        }
-        self.first_match(self.by_name.get(&fold_name(name))?, Some(place), ValueType::String)
+        self.first_match(self.by_name.get(name)?, Some(place), ValueType::String)
     }
 
     fn first_match(&self, rules: &[usize], place: Option<&Place<'_>>, value: ValueType) -> Option<&Rule> {
@@ -135,6 +132,48 @@ impl CompiledPolicy {
         }
         text
     }
+}
+
+/// Rules by folded member name. Nearly every name that is looked up is of no rule, so most are told by their length and last letter.
+#[derive(Default)]
+struct ByName {
+    rules: HashMap<String, Vec<usize>>,
+    lengths: u64,
+    last_letters: u32,
+}
+
+impl ByName {
+    /// Folded ASCII names up to this length are looked up without a copy on the heap.
+    const FOLDED_BYTES: usize = 64;
+
+    /// The rules of a name, the last declared first; empty and made now if there are none.
+    fn entry(&mut self, name: &str) -> &mut Vec<usize> {
+        let folded = fold_name(name);
+        self.lengths |= 1 << (folded.len() % 64);
+        self.last_letters |= letter_bit(folded.as_bytes().last());
+        self.rules.entry(folded).or_default()
+    }
+
+    fn get(&self, name: &str) -> Option<&Vec<usize>> {
+        if self.rules.is_empty() {
+            return None;
+        }
+        if !name.is_ascii() || name.len() > Self::FOLDED_BYTES {
+            return self.rules.get(&fold_name(name));
+        }
+        let letters = || name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase());
+        let (length, last) = (letters().count(), letters().next_back());
+        if self.lengths & 1 << (length % 64) == 0 || self.last_letters & letter_bit(last.as_ref()) == 0 {
+            return None;
+        }
+        let mut buffer = [0u8; Self::FOLDED_BYTES];
+        buffer.iter_mut().zip(letters()).for_each(|(slot, letter)| *slot = letter);
+        self.rules.get(std::str::from_utf8(buffer.get(..length)?).ok()?)
+    }
+}
+
+fn letter_bit(letter: Option<&u8>) -> u32 {
+    letter.map_or(0, |letter| 1 << (letter % 32))
 }
 
 /// A name's letters and digits, lower-cased: `X-Api-Key`, `x_api_key` and `xApiKey` are one name.
@@ -172,7 +211,7 @@ impl CompiledPolicy {
             everywhere: Kinds::default(),
             selective: Vec::new(),
             by_kind: HashMap::new(),
-            by_name: HashMap::new(),
+            by_name: ByName::default(),
             patterns: Vec::new(),
         }
     }
@@ -195,7 +234,7 @@ impl CompiledPolicy {
             What::Pattern(..) => self.patterns.push(index),
             What::Names(names) => {
                 for name in names {
-                    self.by_name.entry(name.clone()).or_default().insert(0, index);
+                    self.by_name.entry(name).insert(0, index);
                 }
             }
         }

@@ -21,6 +21,8 @@ const CODEC_ZSTD: u8 = 1;
 const ZSTD_LEVEL: i32 = 1;
 /// No frame inflates to more: a group is closed at 256 KiB, or holds one request of at most the configured inflated size.
 const RAW_BYTES_MAX: usize = 1 << 30;
+/// Memory that an emptied frame may keep.
+const KEPT_BYTES_MAX: usize = 1 << 20;
 /// Bytes of the policy's hash that stand in every section.
 pub const POLICY_MARK_BYTES: usize = 8;
 
@@ -61,20 +63,49 @@ impl Frame {
     }
 
     /// The stored value.
-    pub(super) fn encode(&self, compressor: &mut zstd::bulk::Compressor<'static>) -> Vec<u8> {
-        let packed = compressor.compress(&self.raw).expect("zstd compresses any input into a buffer of its own bound");
+    pub(super) fn encode(&self, packer: &mut Packer) -> Vec<u8> {
+        let packed = packer.pack(&self.raw);
         let mut value = Vec::with_capacity(HEADER_BYTES + packed.len());
         value.extend_from_slice(&MAGIC);
         value.push(CODEC_ZSTD);
-        value.extend_from_slice(&checksum(self.raw.len() as u32, &packed).to_le_bytes());
+        value.extend_from_slice(&checksum(self.raw.len() as u32, packed).to_le_bytes());
         value.extend_from_slice(&(self.raw.len() as u32).to_le_bytes());
-        value.extend_from_slice(&packed);
+        value.extend_from_slice(packed);
         value
+    }
+
+    /// Empties it; what it grew to is kept for the next group, since fresh memory costs more than the bytes in it.
+    fn clear(&mut self) {
+        if self.raw.capacity() > KEPT_BYTES_MAX {
+            self.raw = Vec::new();
+        }
+        self.raw.clear();
+        (self.section, self.rows, self.newest) = (None, 0, Millis::default());
     }
 
     /// Calls `visit` for every row.
     pub fn visit(&self, visit: &mut dyn FnMut(TenantId, Row<'_>)) -> Result<(), Damaged> {
         visit_rows(&self.raw, visit)
+    }
+}
+
+/// A compressor with the buffer that it compresses into.
+pub(super) struct Packer {
+    compressor: zstd::bulk::Compressor<'static>,
+    buffer: Vec<u8>,
+}
+
+impl Packer {
+    pub(super) fn new() -> std::io::Result<Packer> {
+        Ok(Packer { compressor: zstd::bulk::Compressor::new(ZSTD_LEVEL)?, buffer: Vec::new() })
+    }
+
+    fn pack(&mut self, raw: &[u8]) -> &[u8] {
+        self.buffer.clear();
+        self.buffer.reserve(zstd::zstd_safe::compress_bound(raw.len()));
+        let packed = self.compressor.compress_to_buffer(raw, &mut self.buffer);
+        packed.expect("zstd compresses any input into a buffer of its own bound");
+        &self.buffer
     }
 }
 
@@ -127,7 +158,9 @@ pub struct Journal {
     sequence: u64,
     open: [Frame; Class::ALL.len()],
     stored: [Vec<Stored>; Class::ALL.len()],
-    compressor: zstd::bulk::Compressor<'static>,
+    /// Emptied frames, to be filled again.
+    spare: Vec<Frame>,
+    packer: Packer,
 }
 
 /// One stored frame.
@@ -148,7 +181,8 @@ impl Journal {
             sequence: stored_sequence.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))).unwrap_or(0),
             open: Default::default(),
             stored: Default::default(),
-            compressor: zstd::bulk::Compressor::new(ZSTD_LEVEL).map_err(super::Error::Compressor)?,
+            spare: Vec::new(),
+            packer: Packer::new().map_err(super::Error::Compressor)?,
         };
         for (class, stored) in Class::ALL.into_iter().zip(&mut journal.stored) {
             for_each_frame(kv, class, &mut |sequence, value| {
@@ -188,13 +222,21 @@ impl Journal {
         let mut closed = Vec::new();
         for (class, (open, stored)) in Class::ALL.into_iter().zip(self.open.iter_mut().zip(&mut self.stored)) {
             if !open.is_empty() {
-                let frame = std::mem::take(open);
-                batch.put(Family::Journal, &key::journal(class, self.sequence), &frame.encode(&mut self.compressor));
+                let frame = std::mem::replace(open, self.spare.pop().unwrap_or_default());
+                batch.put(Family::Journal, &key::journal(class, self.sequence), &frame.encode(&mut self.packer));
                 stored.push(Stored { sequence: self.sequence, newest: frame.newest() });
                 closed.push(frame);
             }
         }
         closed
+    }
+
+    /// Takes back a frame that the buckets have taken in.
+    pub fn recycle(&mut self, mut frame: Frame) {
+        if self.spare.len() < Class::ALL.len() {
+            frame.clear();
+            self.spare.push(frame);
+        }
     }
 
     /// Drops the frames of `class` from the oldest on while all their rows arrived before `cutoff`; returns how many.

@@ -82,6 +82,11 @@ struct EncodedRow {
 }
 
 impl EncodedRows {
+    /// Room for rows that take about `bytes` together.
+    pub fn with_capacity(bytes: usize) -> EncodedRows {
+        EncodedRows { bytes: Vec::with_capacity(bytes), rows: Vec::new() }
+    }
+
     /// Encodes one event received at `received`.
     pub fn push(&mut self, event: &CleanEvent<'_>, received: Millis) {
         row::encode(event, received, &mut self.bytes);
@@ -239,14 +244,15 @@ impl Participant for Store {
     }
 
     fn committed(&self) {
-        let closed = std::mem::take(&mut self.tail().closed);
-        if closed.is_empty() {
+        let mut tail = self.tail();
+        if tail.closed.is_empty() {
             return;
         }
         let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
-        for frame in closed {
+        for frame in std::mem::take(&mut tail.closed) {
             let taken = frame.visit(&mut |tenant, row| buckets.push(tenant, &row));
             taken.expect("rows that this process encoded a moment ago decode");
+            tail.journal.recycle(frame);
         }
         self.open_bytes.store(buckets.bytes(), Ordering::Relaxed);
     }

@@ -113,7 +113,7 @@ proptest! {
         for index in 0..rows.len() {
             frame.push(TenantId([1; 8]), POLICY, NOW, rows.get(index).unwrap());
         }
-        let mut value = frame.encode(&mut zstd::bulk::Compressor::new(1).unwrap());
+        let mut value = frame.encode(&mut journal::Packer::new().unwrap());
         let mut seen = 0;
         journal::visit_value(&value, &mut |_, _| seen += 1).unwrap();
         prop_assert_eq!(seen, 2);
