@@ -11,7 +11,7 @@ use actix_web::middleware::{NormalizePath, from_fn};
 use actix_web::{App, HttpServer, web};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::audit::Action;
 use crate::clock::SystemClock;
@@ -85,6 +85,10 @@ async fn listen(
     if let Some(control) = &control {
         fs::set_permissions(&control.0, fs::Permissions::from_mode(0o600)).map_err(Error::file(&control.0))?;
     }
+    // Heard before anybody is told where to find the process: until then a signal ends it on the spot.
+    let heard = |kind| signal(kind).map_err(failed("signals cannot be heard"));
+    let stops = [heard(SignalKind::terminate())?, heard(SignalKind::interrupt())?];
+    let hangups = heard(SignalKind::hangup())?;
     let address = server.addrs().first().copied().unwrap_or(config.server.listen);
     let server = server.run();
     let address_file = AddressFile::write(&config.data_dir.join("address"), &address.to_string())?;
@@ -97,8 +101,8 @@ async fn listen(
     start.await.map_err(|_| Error::Commit(crate::kv::CommitError::Stopped))??;
     let keeper =
         Keeper::start(Arc::clone(gateway), overrides.clone(), config).map_err(failed("the keeper's thread"))?;
-    actix_web::rt::spawn(reload_on_hangup(keeper.reload_flag()));
-    actix_web::rt::spawn(stop_on_signal(server.handle()));
+    actix_web::rt::spawn(reload_on_hangup(hangups, keeper.reload_flag()));
+    actix_web::rt::spawn(stop_on_signal(stops, server.handle()));
     gateway.services.ready.store(true, Ordering::Relaxed);
     let scheme = if config.server.tls.is_some() { "https" } else { "http" };
     started(Serving {
@@ -118,11 +122,7 @@ async fn listen(
 }
 
 /// SIGTERM and SIGINT both stop in good order: requests that are being served get their answers.
-async fn stop_on_signal(server: ServerHandle) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return tracing::error!("signals cannot be heard; the gateway can only be killed");
-    };
+async fn stop_on_signal([mut terminate, mut interrupt]: [Signal; 2], server: ServerHandle) {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -130,10 +130,7 @@ async fn stop_on_signal(server: ServerHandle) {
     server.stop(true).await;
 }
 
-async fn reload_on_hangup(reload: Arc<AtomicBool>) {
-    let Ok(mut hangups) = signal(SignalKind::hangup()) else {
-        return tracing::warn!("SIGHUP cannot be heard; changed files are noticed all the same");
-    };
+async fn reload_on_hangup(mut hangups: Signal, reload: Arc<AtomicBool>) {
     while hangups.recv().await.is_some() {
         reload.store(true, Ordering::Relaxed);
     }

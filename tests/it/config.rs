@@ -231,3 +231,22 @@ fn with_a_certificate_the_listener_speaks_tls_only() {
     let mut half = Setup::new().config(&format!("[server]\ntls_certificate = \"{tls}/certificate.pem\"")).prepare();
     assert!(half.try_restart().expect_err("half a configuration").contains("tls_key"));
 }
+
+/// Whoever sees the address may send a signal at once.
+#[test]
+fn a_gateway_that_has_just_started_stops_in_good_order_too() {
+    let mut gateway = Gateway::start();
+    gateway.stop();
+    for _ in 0..10 {
+        gateway.restart();
+        gateway.stop();
+    }
+    for signal in ["INT", "HUP"] {
+        gateway.restart();
+        gateway.signal(signal);
+        if signal == "HUP" {
+            poll("the reload", || gateway.stderr().contains("loaded anew").then_some(()));
+        }
+        gateway.stop();
+    }
+}
