@@ -87,7 +87,11 @@ pub async fn checkpoint(
     let signed = web::block(move || log.checkpoint(subject)).await;
     let signed = signed.map_err(|_| Problem::overloaded("the gateway is shutting down"))??;
     let signed = signed.ok_or_else(|| Problem::not_found("the log is empty: nothing was signed yet"))?;
-    Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(signed.note))
+    // What an auditor needs to check the signature; whoever trusts it once can notice when it changes.
+    let verifier = services.trail.log().verifier_key(subject).to_string();
+    let mut response = HttpResponse::Ok();
+    response.insert_header(("tidegate-verifier-key", verifier));
+    Ok(response.content_type("text/plain; charset=utf-8").body(signed.note))
 }
 
 /// Which log is asked for, and by whom: `compliance` for a tenant's, an operator for the gateway's.

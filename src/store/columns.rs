@@ -382,9 +382,11 @@ mod tests {
 
     use super::*;
 
-    /// Anything a row may hold, with texts from a small pool so that dictionaries are hit.
-    fn row_parts() -> impl Strategy<Value = (i64, i64, u8, Vec<Option<String>>, Option<f64>, Option<bool>, Option<u16>)>
-    {
+    /// Anything a row may hold: received, time, type, texts, duration, success, status.
+    type Parts = (i64, i64, u8, Vec<Option<String>>, Option<f64>, Option<bool>, Option<u16>);
+
+    /// Texts are from a small pool, so that dictionaries are hit.
+    fn row_parts() -> impl Strategy<Value = Parts> {
         let text = proptest::option::weighted(0.3, "[a-cé]{0,3}");
         let texts = proptest::collection::vec(text, TEXT_COLUMNS);
         (
