@@ -254,8 +254,10 @@ impl Story {
             ("gateway", "tidegate/audit".to_owned(), &gateway.admin_key()),
         ];
         for (log, origin, token) in logs {
-            let note = gateway.get(&format!("/v1/audit/tlog/{log}/checkpoint"), token).expect(200).text();
+            let signed = gateway.get(&format!("/v1/audit/tlog/{log}/checkpoint"), token).expect(200);
             let verifier = VerifierKey::new(&origin, public).expect("a key");
+            assert_eq!(signed.header("tidegate-verifier-key"), verifier.to_string(), "an auditor can get the key");
+            let note = signed.text();
             let checkpoint = Checkpoint::open(&note, &verifier).expect("a checkpoint with a good signature");
             let leaves = leaves(gateway, log, token);
             let mut tree = Frontier::default();
