@@ -64,10 +64,11 @@ pub(super) fn number(value: &Json<'_>, place: &'static str) -> Read<f64> {
     if number.is_finite() { Ok(Some(number)) } else { Err(Refusal::at(Reason::OutOfRange, place)) }
 }
 
-/// A finite number of at least 0.
-pub(super) fn magnitude(value: &Json<'_>, place: &'static str) -> Read<f64> {
+/// A duration in milliseconds: at least 0, at most some thirty years. What is longer is no duration: card numbers have been seen there.
+pub(super) fn duration_ms(value: &Json<'_>, place: &'static str) -> Read<f64> {
+    const LONGEST_MS: f64 = 1e12;
     match number(value, place)? {
-        Some(number) if number < 0.0 => Err(Refusal::at(Reason::OutOfRange, place)),
+        Some(number) if !(0.0..LONGEST_MS).contains(&number) => Err(Refusal::at(Reason::OutOfRange, place)),
         read => Ok(read),
     }
 }
@@ -134,10 +135,11 @@ mod tests {
 
     #[test]
     fn numbers_keep_to_their_ranges_and_are_never_strings() {
-        assert_eq!(magnitude(&Json::Float(-0.5), "/x"), Err(at(Reason::OutOfRange)));
-        assert_eq!(magnitude(&Json::Float(f64::INFINITY), "/x"), Err(at(Reason::OutOfRange)));
-        assert_eq!(magnitude(&Json::Str("5".into()), "/x"), Err(at(Reason::WrongType)));
-        assert_eq!(magnitude(&Json::Int(0), "/x"), Ok(Some(0.0)));
+        assert_eq!(duration_ms(&Json::Float(-0.5), "/x"), Err(at(Reason::OutOfRange)));
+        assert_eq!(duration_ms(&Json::Float(f64::INFINITY), "/x"), Err(at(Reason::OutOfRange)));
+        assert_eq!(duration_ms(&Json::Int(4_111_111_111_111_111), "/x"), Err(at(Reason::OutOfRange)), "a card number");
+        assert_eq!(duration_ms(&Json::Str("5".into()), "/x"), Err(at(Reason::WrongType)));
+        assert_eq!(duration_ms(&Json::Int(0), "/x"), Ok(Some(0.0)));
         for (sent, read) in
             [(99.0, None), (100.0, Some(100)), (599.0, Some(599)), (600.0, None), (200.5, None), (-200.0, None)]
         {

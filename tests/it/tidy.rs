@@ -242,7 +242,6 @@ fn nothing_names_the_machine_on_which_it_was_written() {
     let words = [
         ["/ro", "ot/"],
         ["/wo", "rk/"],
-        ["/tmp/sc", "ratch"],
         ["index", "-url"],
         ["replace", "-with"],
         ["arti", "factory"],

@@ -187,7 +187,7 @@ impl<'a> Draft<'a> {
             Member::IsError => self.is_error = member::flag(&value, "/is_error")?.unwrap_or(false),
             Member::Error => self.set_error(value),
             Member::ResourceName => fields.name = member::text(value, "/resource_name")?,
-            Member::Duration => fields.duration_ms = member::magnitude(&value, "/duration")?,
+            Member::Duration => fields.duration_ms = member::duration_ms(&value, "/duration")?,
             Member::Timestamp => fields.timestamp = member::timestamp(&value, "/timestamp")?,
             Member::UserIntent => self.intent = member::text(value, "/user_intent")?,
             Member::Parameters => self.request = Request::read(value),

@@ -222,7 +222,7 @@ impl<'a> Draft<'a> {
             }
             Member::Model => fields.model = member::text(value, "/model")?,
             Member::Language => fields.language = member::text(value, "/language")?,
-            Member::DurationMs => fields.duration_ms = member::magnitude(&value, "/duration_ms")?,
+            Member::DurationMs => fields.duration_ms = member::duration_ms(&value, "/duration_ms")?,
             Member::Ok => fields.ok = member::flag(&value, "/ok")?,
             Member::Error => self.set_error(value)?,
             Member::Method => fields.method = member::text(value, "/method")?,
