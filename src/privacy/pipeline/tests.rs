@@ -354,3 +354,12 @@ fn a_member_that_is_called_a_persons_name_loses_it_and_other_names_stay() {
     let expected = r#"{"user_name":"[person_name]","x":[{"fullName":"[person_name]"}],"name":"scan_directory","file_name":"a.txt"}"#;
     assert_eq!(scrubbed(DEFAULT_POLICY, text), expected);
 }
+
+#[test]
+fn a_measured_value_stays_and_a_card_number_in_its_place_goes() {
+    let value_of = |value| clean(Fields { value: Some(value), ..Fields::default() }, &context()).fields().value;
+    assert_eq!(value_of(4_111_111_111_111_111.0), None);
+    for measured in [0.0, -12.5, 42.0, 1_795_353_300_000.0, 123_456_789.25, 4_111_111_111_111_112.0, f64::MAX] {
+        assert_eq!(value_of(measured), Some(measured), "{measured}");
+    }
+}
