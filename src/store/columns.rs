@@ -3,9 +3,12 @@
 //! A [`Columns`] only grows. Text that repeats is kept once in a dictionary; text that does not is kept in one piece with
 //! offsets. A column that no row has used costs nothing: it comes into being, with the rows before it absent, at its first value.
 
+use std::borrow::Cow;
 use std::hash::BuildHasher;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::clock::Millis;
 use crate::privacy::event::EventType;
@@ -140,6 +143,12 @@ impl Columns {
         self.attributes.get(row).unwrap_or("")
     }
 
+    /// One member of a row's attributes. `path` names it from the outside in, joined by dots, as `filters.repo`; the value is the text of a
+    /// string, or else compact JSON; `None` for a member that is `null` or missing.
+    pub fn attribute(&self, path: &str, row: usize) -> Option<Cow<'_, str>> {
+        member(self.attributes(row), path)
+    }
+
     /// Whether a row's session was derived from address and agent.
     pub fn session_derived(&self, row: usize) -> bool {
         self.session_derived.get(row).copied().unwrap_or(false)
@@ -198,6 +207,26 @@ impl Columns {
         self.text.iter_mut().for_each(Strings::shrink);
     }
 }
+
+/// The member of a JSON object at a dotted path; a name that itself has dots is found too.
+fn member<'j>(object: &'j str, path: &str) -> Option<Cow<'j, str>> {
+    let members: HashMap<Cow<'j, str>, &'j RawValue> = serde_json::from_str(object).ok()?;
+    if let Some(value) = members.get(path) {
+        return match value.get().as_bytes().first()? {
+            b'n' => None,
+            b'"' => serde_json::from_str::<Text<'_>>(value.get()).ok().map(|text| text.0),
+            _ => Some(Cow::Borrowed(value.get())),
+        };
+    }
+    path.match_indices('.').find_map(|(dot, _)| {
+        let inner = members.get(path.get(..dot)?)?;
+        member(inner.get(), path.get(dot + 1..)?)
+    })
+}
+
+/// A text that is borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Text<'j>(#[serde(borrow)] Cow<'j, str>);
 
 /// A column whose values repeat, by code.
 #[derive(Clone, Copy)]
@@ -428,6 +457,21 @@ mod tests {
             let earliest = rows.iter().map(|r| r.time).min();
             prop_assert_eq!(columns.spans().map(|s| s.time.0), earliest);
         }
+    }
+
+    #[test]
+    fn attributes_are_found_by_their_path() {
+        let mut columns = Columns::default();
+        let text = r#"{"a":"x\"y","n":1.50,"none":null,"deep":{"er":{"est":[1,"2"]},"dotted.name":true}}"#;
+        columns.push(&Row { attributes: text, ..empty() });
+        columns.push(&empty());
+        let found = |path: &str| columns.attribute(path, 0).map(Cow::into_owned);
+        assert_eq!(found("a").as_deref(), Some("x\"y"));
+        assert_eq!(found("n").as_deref(), Some("1.50"));
+        assert_eq!(found("deep.er.est").as_deref(), Some("[1,\"2\"]"));
+        assert_eq!(found("deep.dotted.name").as_deref(), Some("true"));
+        assert_eq!([found("none"), found("b"), found("a.b"), found("deep.x"), found("")], [None, None, None, None, None]);
+        assert_eq!(columns.attribute("a", 1), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 pub mod columns;
 mod journal;
 pub mod key;
+pub mod need;
 mod open;
 pub mod row;
 #[cfg(test)]
@@ -22,9 +23,10 @@ use crate::id::TenantId;
 use crate::kv::{self, Batch, Family, Kv, Participant};
 use crate::privacy::event::{CleanEvent, EventType};
 
-use columns::Columns;
+use columns::{Columns, Spans};
 use journal::{Frame, Journal};
 use key::Class;
+use need::Need;
 use open::Buckets;
 
 pub use journal::POLICY_MARK_BYTES;
@@ -49,6 +51,15 @@ pub enum Error {
         /// The stored version.
         found: u8,
     },
+    /// A sealed bucket does not hold what was written.
+    #[error("a sealed bucket is damaged: {what}")]
+    DamagedBucket {
+        /// What does not fit; never a value.
+        what: &'static str,
+    },
+    /// The key of a sealed bucket was destroyed while it was being read.
+    #[error("a sealed bucket was erased while it was being read")]
+    Erased,
     /// The compressor could not be set up.
     #[error("the compressor could not be set up")]
     Compressor(#[source] std::io::Error),
@@ -217,7 +228,10 @@ impl Store {
     /// Rows of `tenant` that arrived at or after `from` and are not past their retention at `now`.
     pub fn count_since(&self, tenant: TenantId, from: Millis, now: Millis) -> u64 {
         let parts = self.read(tenant, Millis(i64::MIN), Millis(i64::MAX), now);
-        let arrived = |part: &Part| part.columns().received().iter().filter(|received| **received >= from.0).count();
+        let need = Need::NONE.plain(need::Plain::Received);
+        let arrived = |part: &Part| {
+            part.load(&need).map_or(0, |rows| rows.columns().received().iter().filter(|at| **at >= from.0).count())
+        };
         parts.iter().map(|part| arrived(part) as u64).sum()
     }
 
@@ -278,7 +292,7 @@ pub struct Usage {
     pub buckets: usize,
 }
 
-/// Rows of one chunk that a reader may see.
+/// Rows that a reader may see, not yet looked at: taking it costs nothing but a reference.
 #[derive(Clone)]
 pub struct Part {
     columns: Arc<Columns>,
@@ -299,14 +313,24 @@ impl Part {
         Part::new(Arc::new(columns), Class::Mcp, Millis(i64::MIN), from, to)
     }
 
-    /// The columns; read them only at the positions that [`Part::rows`] gives.
-    pub fn columns(&self) -> &Columns {
-        &self.columns
-    }
-
     /// The retention class.
     pub fn class(&self) -> Class {
         self.class
+    }
+
+    /// The most rows that it can have, those included that [`Part::load`] will hide.
+    pub fn rows_max(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// The extremes of its times, those of hidden rows included; `None` without rows.
+    pub fn spans(&self) -> Option<Spans> {
+        self.columns.spans()
+    }
+
+    /// The columns; read them only at the positions that [`Part::rows`] gives.
+    pub fn columns(&self) -> &Columns {
+        &self.columns
     }
 
     /// Positions of the rows in range and not past their retention, in order of arrival.
@@ -316,6 +340,57 @@ impl Part {
             let visible = *received >= self.not_before.0 && *time >= self.from.0 && *time < self.to.0;
             visible.then_some(row)
         })
+    }
+
+    /// The rows with the columns that are asked for. Others may be there or read as absent.
+    ///
+    /// # Errors
+    /// [`Error::DamagedBucket`], [`Error::Erased`], [`Error::Kv`]: of sealed rows only.
+    pub fn load(&self, need: &Need) -> Result<Loaded, Error> {
+        let _ = need;
+        let columns = Arc::clone(&self.columns);
+        let visible = columns.time().iter().zip(columns.received()).map(|(time, received)| {
+            *received >= self.not_before.0 && *time >= self.from.0 && *time < self.to.0
+        });
+        let hidden: Vec<bool> = visible.map(|visible| !visible).collect();
+        let hidden = hidden.contains(&true).then_some(hidden);
+        Ok(Loaded { columns, class: self.class, hidden })
+    }
+}
+
+/// Rows of one part with some of their columns.
+#[derive(Clone)]
+pub struct Loaded {
+    columns: Arc<Columns>,
+    class: Class,
+    /// Rows that the reader must not see; `None` when it may see all.
+    hidden: Option<Vec<bool>>,
+}
+
+impl Loaded {
+    /// The columns; read them only at the positions that [`Loaded::rows`] gives.
+    pub fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    /// The retention class.
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    /// Whether every row may be seen.
+    pub fn is_whole(&self) -> bool {
+        self.hidden.is_none()
+    }
+
+    /// Whether a reader may see this row.
+    pub fn is_visible(&self, row: usize) -> bool {
+        self.hidden.as_ref().is_none_or(|hidden| hidden.get(row) == Some(&false))
+    }
+
+    /// Positions of the rows in range and not past their retention.
+    pub fn rows(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.columns.len()).filter(|row| self.is_visible(*row))
     }
 }
 
