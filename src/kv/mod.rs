@@ -10,11 +10,12 @@ mod log_check;
 mod writer;
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
-    ColumnFamilyDescriptor, DB, DBRecoveryMode, Direction, IteratorMode, LogLevel, Options, ReadOptions, WriteBatch,
-    WriteOptions,
+    BlockBasedOptions, ColumnFamilyDescriptor, DB, DBRecoveryMode, Direction, IngestExternalFileOptions, IteratorMode,
+    LogLevel, Options, ReadOptions, SstFileWriter, WriteBatch, WriteOptions,
 };
 
 pub use writer::{CommitError, GroupStats, Participant, Writer, WriterSettings};
@@ -43,11 +44,15 @@ pub enum Family {
     Quarantine,
     /// Sealed column blocks; written by file ingestion only, never through a batch.
     Sealed,
+    /// What is sealed, what is on hold, what is being erased.
+    Manifest,
+    /// Totals that outlive their rows.
+    Rollup,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: [Family; 7] = [
+    pub const ALL: [Family; 9] = [
         Family::Meta,
         Family::Journal,
         Family::Dedupe,
@@ -55,6 +60,8 @@ impl Family {
         Family::Audit,
         Family::Quarantine,
         Family::Sealed,
+        Family::Manifest,
+        Family::Rollup,
     ];
 
     fn name(self) -> &'static str {
@@ -66,13 +73,19 @@ impl Family {
             Family::Audit => "audit",
             Family::Quarantine => "quarantine",
             Family::Sealed => "sealed",
+            Family::Manifest => "manifest",
+            Family::Rollup => "rollup",
         }
     }
 
     fn options(self) -> Options {
         let mut options = Options::default();
         if self == Family::Sealed {
+            // Files come in whole and leave whole; nothing is ever rewritten. What is read is cached once it is decoded, not before.
             options.set_disable_auto_compactions(true);
+            let mut table = BlockBasedOptions::default();
+            table.disable_cache();
+            options.set_block_based_table_factory(&table);
         }
         options
     }
@@ -121,6 +134,7 @@ impl From<rocksdb::Error> for Error {
 /// The open database.
 pub struct Kv {
     db: DB,
+    dir: PathBuf,
 }
 
 impl Kv {
@@ -145,7 +159,7 @@ impl Kv {
         options.set_keep_log_file_num(4);
         options.set_log_level(LogLevel::Warn);
         let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family.options()));
-        Ok(Kv { db: DB::open_cf_descriptors(&options, dir, families)? })
+        Ok(Kv { db: DB::open_cf_descriptors(&options, dir, families)?, dir: dir.to_owned() })
     }
 
     /// Opens an existing database for reading, also while another process writes it.
@@ -154,7 +168,7 @@ impl Kv {
         let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family.options()));
         let mut options = Options::default();
         options.set_log_level(LogLevel::Warn);
-        Ok(Kv { db: DB::open_cf_descriptors_read_only(&options, dir, families, false)? })
+        Ok(Kv { db: DB::open_cf_descriptors_read_only(&options, dir, families, false)?, dir: dir.to_owned() })
     }
 
     /// The value of `key`.
@@ -192,6 +206,72 @@ impl Kv {
         Ok(self.db.write_opt(inner, &options)?)
     }
 
+    /// Takes a file of sorted keys into a family: all of it at once, synced, without passing the log or memory. The file must not overlap
+    /// what the family holds; if it does, nothing is taken. `fill` puts the keys in rising order.
+    pub fn ingest<E: From<Error>>(
+        &self,
+        family: Family,
+        name: &str,
+        fill: impl FnOnce(&mut SortedFile<'_>) -> Result<(), E>,
+    ) -> Result<u64, E> {
+        let path = self.dir.join(format!("{name}.ingest"));
+        let options = family.options();
+        let mut file = SortedFile { writer: SstFileWriter::create(&options) };
+        file.writer.open(&path).map_err(Error::from)?;
+        let taken = fill(&mut file).and_then(|()| Ok(self.take_in(family, &mut file, &path)?));
+        if taken.is_err() {
+            // The next start sweeps what cannot be removed now.
+            let _ = std::fs::remove_file(&path);
+        }
+        taken
+    }
+
+    fn take_in(&self, family: Family, file: &mut SortedFile<'_>, path: &Path) -> Result<u64, Error> {
+        file.writer.finish()?;
+        let bytes = file.writer.file_size();
+        let mut options = IngestExternalFileOptions::default();
+        options.set_move_files(true);
+        // An overlap would have to be resolved by order of arrival, in level 0: refused instead.
+        options.set_allow_global_seqno(false);
+        options.set_snapshot_consistency(false);
+        self.db.ingest_external_file_cf_opts(self.handle(family), &options, vec![path])?;
+        Ok(bytes)
+    }
+
+    /// Removes files that an interrupted [`Kv::ingest`] left behind.
+    pub fn sweep_ingest(&self) -> Result<(), Error> {
+        for entry in std::fs::read_dir(&self.dir).map_err(Error::Directory)? {
+            let path = entry.map_err(Error::Directory)?.path();
+            if path.extension().is_some_and(|extension| extension == "ingest") {
+                std::fs::remove_file(path).map_err(Error::Directory)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Unlinks every file of `family` whose keys all lie between `from` and `to`, both inclusive. Nothing is rewritten.
+    pub fn unlink(&self, family: Family, from: &[u8], to: &[u8]) -> Result<(), Error> {
+        Ok(self.db.delete_file_in_range_cf(self.handle(family), from, to)?)
+    }
+
+    /// The files of a family: level, bytes, least and greatest key.
+    pub fn files(&self, family: Family) -> Result<Vec<FileInfo>, Error> {
+        let all = self.db.live_files()?.into_iter();
+        let mine = all.filter(|file| file.column_family_name == family.name());
+        let info = |file: rocksdb::LiveFile| FileInfo {
+            level: file.level,
+            bytes: file.size as u64,
+            first: file.start_key.unwrap_or_default(),
+            last: file.end_key.unwrap_or_default(),
+        };
+        Ok(mine.map(info).collect())
+    }
+
+    /// Makes a copy of the whole database in `dir`, which must not exist: hard links where the file system has them. Writers go on meanwhile.
+    pub fn checkpoint(&self, dir: &Path) -> Result<(), Error> {
+        Ok(Checkpoint::new(&self.db)?.create_checkpoint(dir)?)
+    }
+
     /// Writes everything that only the write-ahead log holds into tables, so that the next start has nothing to replay.
     pub fn flush(&self) -> Result<(), Error> {
         for family in Family::ALL {
@@ -207,6 +287,31 @@ impl Kv {
 
 fn check_log(dir: &Path) -> Result<(), Error> {
     if log_check::is_damaged(dir).map_err(Error::Directory)? { Err(Error::LogDamaged) } else { Ok(()) }
+}
+
+/// A file of sorted keys that is being written.
+pub struct SortedFile<'o> {
+    writer: SstFileWriter<'o>,
+}
+
+impl SortedFile<'_> {
+    /// Adds a key, which must be greater than all before.
+    pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        Ok(self.writer.put(key, value)?)
+    }
+}
+
+/// What is known of a file without reading it.
+#[derive(Clone, Debug)]
+pub struct FileInfo {
+    /// Level of the tree.
+    pub level: i32,
+    /// Size.
+    pub bytes: u64,
+    /// Least key.
+    pub first: Vec<u8>,
+    /// Greatest key.
+    pub last: Vec<u8>,
 }
 
 enum Change {
@@ -225,6 +330,11 @@ impl Batch {
     /// Sets `key` to `value`.
     pub fn put(&mut self, family: Family, key: &[u8], value: &[u8]) {
         self.changes.push(Change::Put(family, key.to_vec(), value.to_vec()));
+    }
+
+    /// Sets `key` to `value` without a copy.
+    pub fn put_owned(&mut self, family: Family, key: Vec<u8>, value: Vec<u8>) {
+        self.changes.push(Change::Put(family, key, value));
     }
 
     /// Removes `key`.
@@ -253,6 +363,38 @@ mod tests {
         let _first = Kv::open(dir.path()).unwrap();
         assert!(matches!(Kv::open(dir.path()), Err(Error::Locked)));
         assert!(Kv::open_read_only(dir.path()).is_ok());
+    }
+
+    fn numbers(kv: &Kv) -> Vec<u8> {
+        let mut seen = Vec::new();
+        kv.scan(Family::Sealed, &[], &[], &mut |key, _| {
+            seen.extend_from_slice(key);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        seen
+    }
+
+    #[test]
+    fn files_come_in_whole_leave_whole_and_never_overlap() {
+        let dir = tempfile::tempdir().unwrap();
+        let kv = Kv::open(dir.path()).unwrap();
+        let take = |name: &str, keys: &[u8]| {
+            kv.ingest(Family::Sealed, name, |file| keys.iter().try_for_each(|key| file.put(&[*key], b"value")))
+        };
+        take("b", &[4, 5, 6]).unwrap();
+        take("a", &[1, 2, 3]).unwrap();
+        assert!(matches!(take("c", &[5, 9]), Err(Error::Corrupt(_))));
+        assert!(take("d", &[9, 8]).is_err(), "keys out of order");
+        assert_eq!(numbers(&kv), [1, 2, 3, 4, 5, 6]);
+        assert!(kv.files(Family::Sealed).unwrap().iter().all(|file| file.level > 0));
+        kv.unlink(Family::Sealed, &[0], &[5]).unwrap();
+        assert_eq!(numbers(&kv), [4, 5, 6], "only a file that lies inside is unlinked");
+        let left_over = std::fs::read_dir(dir.path()).unwrap().filter_map(|entry| entry.unwrap().path().extension().map(|e| e == "ingest"));
+        assert!(!left_over.into_iter().any(|is_draft| is_draft));
+        let copy = dir.path().join("copy");
+        kv.checkpoint(&copy).unwrap();
+        assert_eq!(numbers(&Kv::open(&copy).unwrap()), [4, 5, 6]);
     }
 
     #[test]

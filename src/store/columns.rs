@@ -45,6 +45,13 @@ pub struct Spans {
 }
 
 impl Spans {
+    /// The extremes of both.
+    #[must_use]
+    pub fn and(self, other: Spans) -> Spans {
+        let widest = |a: (Millis, Millis), b: (Millis, Millis)| (a.0.min(b.0), a.1.max(b.1));
+        Spans { received: widest(self.received, other.received), time: widest(self.time, other.time) }
+    }
+
     fn with(self, row: &Row<'_>) -> Spans {
         let widen = |(low, high): (Millis, Millis), at: Millis| (low.min(at), high.max(at));
         Spans { received: widen(self.received, row.received), time: widen(self.time, row.time) }
