@@ -266,5 +266,8 @@ fn read_answer(from: &mut UnixStream, deadline: Instant) -> Result<Zeroizing<Vec
 }
 
 fn shortened(words: &str) -> String {
-    words.chars().filter(|letter| !letter.is_control()).take(WORDS_MAX).collect()
+    words.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(WORDS_MAX).collect()
 }
+
+#[cfg(test)]
+mod tests;
