@@ -160,5 +160,7 @@ fn kind_name(kind: KeyKind) -> &'static str {
         KeyKind::Session => "session",
         KeyKind::Suppression => "suppression",
         KeyKind::Index => "index",
+        KeyKind::Kek => "kek",
+        KeyKind::Journal => "journal",
     }
 }
