@@ -45,11 +45,11 @@ pub struct Point {
 /// The rows that `params` asks for, by interval.
 ///
 /// # Errors
-/// [`Error::Stopped`].
+/// [`Error::Stopped`], [`Error::Damaged`], [`Error::Erased`].
 pub fn series(scan: &Scan<'_>, params: &Params) -> Result<Series, Error> {
     let (start, interval_ms) = (params.first_point(), params.interval_ms);
     let mut tallies = vec![Tally::default(); usize::try_from(params.points()).unwrap_or(0)];
-    for chunk in scan.chunks(params.filter()) {
+    for chunk in scan.chunks(&Tally::need(), params.filter()) {
         let chunk = chunk?;
         for row in chunk.rows() {
             let point = chunk.time(row).saturating_sub(start) / interval_ms;

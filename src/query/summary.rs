@@ -73,12 +73,13 @@ pub struct OfType {
 /// Totals of the rows that `params` asks for. A session that reaches beyond the range counts with what lies in it.
 ///
 /// # Errors
-/// [`Error::Stopped`].
+/// [`Error::Stopped`], [`Error::Damaged`], [`Error::Erased`].
 pub fn summary(scan: &Scan<'_>, params: &Params, timeout_ms: i64) -> Result<Summary, Error> {
     let mut types: [Tally; TYPE_CODES] = std::array::from_fn(|_| Tally::default());
     let mut users = Distinct::default();
-    let mut sessions: Groups<'_, Vec<Visit<()>>> = Groups::default();
-    for chunk in scan.chunks(params.filter()) {
+    let need = Tally::need().text(TextColumn::User).text(TextColumn::Session);
+    let mut sessions: Groups<Vec<Visit<()>>> = Groups::default();
+    for chunk in scan.chunks(&need, params.filter()) {
         let chunk = chunk?;
         let mut marks = Distinct::marks(chunk.dictionary(TextColumn::User));
         let mut visits = sessions.of(chunk.dictionary(TextColumn::Session));

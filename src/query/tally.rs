@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use crate::clock::Millis;
+use crate::store::need::{Need, Plain};
 
 use super::Moment;
 use super::number::{Sketch, rate, round};
-use super::scan::Chunk;
+use super::scan::{Chunk, error_need};
 
 /// Decimals of milliseconds in answers: microseconds.
 pub(super) const MS_DECIMALS: i32 = 3;
@@ -21,12 +22,17 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// The columns that it looks at.
+    pub fn need() -> Need {
+        error_need().plain(Plain::Time).plain(Plain::Duration)
+    }
+
     /// Counts one row.
-    pub fn take(&mut self, chunk: &Chunk<'_>, row: usize) {
+    pub fn take(&mut self, chunk: &Chunk, row: usize) {
         self.events += 1;
         self.errors += u64::from(chunk.is_error(row));
         self.newest = self.newest.max(Some(chunk.time(row)));
-        if let Some(duration) = chunk.columns.duration_ms(row) {
+        if let Some(duration) = chunk.columns().duration_ms(row) {
             self.durations.insert(duration);
         }
     }

@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 use serde::Serialize;
 
 use crate::privacy::event::EventType;
+use crate::store::need::Plain;
 use crate::store::row::TextColumn;
 
 use super::group::Groups;
@@ -60,13 +61,13 @@ pub struct Other {
 /// The rows that `params` asks for, by `params.by`, at most `params.limit` values.
 ///
 /// # Errors
-/// [`Error::Stopped`].
+/// [`Error::Stopped`], [`Error::Damaged`], [`Error::Erased`].
 pub fn top(scan: &Scan<'_>, params: &Params) -> Result<Top, Error> {
     match params.by {
-        By::Type => {
-            by_number(scan, params, |chunk, row| EventType::from_code(chunk.type_code(row)).map(EventType::name))
-        }
-        By::Status => by_number(scan, params, |chunk, row| chunk.columns.status(row)),
+        By::Type => by_number(scan, params, Plain::EventType, |chunk, row| {
+            EventType::from_code(chunk.type_code(row)).map(EventType::name)
+        }),
+        By::Status => by_number(scan, params, Plain::Status, |chunk, row| chunk.columns().status(row)),
         By::Name | By::Method | By::Client | By::Server | By::Model | By::Language | By::Error => {
             by_text(scan, params, params.by.column().unwrap_or(TextColumn::Name))
         }
@@ -74,9 +75,9 @@ pub fn top(scan: &Scan<'_>, params: &Params) -> Result<Top, Error> {
 }
 
 fn by_text(scan: &Scan<'_>, params: &Params, column: TextColumn) -> Result<Top, Error> {
-    let mut groups: Groups<'_, Tally> = Groups::default();
+    let mut groups: Groups<Tally> = Groups::default();
     let mut absent = Tally::default();
-    for chunk in scan.chunks(params.filter()) {
+    for chunk in scan.chunks(&Tally::need().text(column), params.filter()) {
         let chunk = chunk?;
         let mut entries = groups.of(chunk.dictionary(column));
         for row in chunk.rows() {
@@ -90,11 +91,12 @@ fn by_text(scan: &Scan<'_>, params: &Params, column: TextColumn) -> Result<Top, 
 fn by_number<K: Eq + Ord + std::hash::Hash + Display>(
     scan: &Scan<'_>,
     params: &Params,
-    key: impl Fn(&Chunk<'_>, usize) -> Option<K>,
+    column: Plain,
+    key: impl Fn(&Chunk, usize) -> Option<K>,
 ) -> Result<Top, Error> {
     let mut groups: HashMap<K, Tally> = HashMap::new();
     let mut absent = Tally::default();
-    for chunk in scan.chunks(params.filter()) {
+    for chunk in scan.chunks(&Tally::need().plain(column), params.filter()) {
         let chunk = chunk?;
         for row in chunk.rows() {
             let entry = key(&chunk, row).map(|key| groups.entry(key).or_default());

@@ -328,20 +328,6 @@ impl Part {
         self.columns.spans()
     }
 
-    /// The columns; read them only at the positions that [`Part::rows`] gives.
-    pub fn columns(&self) -> &Columns {
-        &self.columns
-    }
-
-    /// Positions of the rows in range and not past their retention, in order of arrival.
-    pub fn rows(&self) -> impl Iterator<Item = usize> + '_ {
-        let (times, received) = (self.columns.time(), self.columns.received());
-        times.iter().zip(received).enumerate().filter_map(|(row, (time, received))| {
-            let visible = *received >= self.not_before.0 && *time >= self.from.0 && *time < self.to.0;
-            visible.then_some(row)
-        })
-    }
-
     /// The rows with the columns that are asked for. Others may be there or read as absent.
     ///
     /// # Errors
