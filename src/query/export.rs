@@ -25,7 +25,7 @@ use crate::store::row::TextColumn;
 use crate::store::{Loaded, Part};
 
 use super::first_users::{Session, Tools};
-use super::scan::{Filter, is_error};
+use super::scan::{Filter, View};
 use super::session::{Roll, client_info, find};
 use super::{Error, Moment, Scan};
 
@@ -187,7 +187,7 @@ impl<'p> Request<'p> {
             path: text(TextColumn::Path),
             status_code: columns.status(row),
             response_time: columns.duration_ms(row),
-            success: !is_error(columns, row),
+            success: !View::of(columns).is_error(row),
             error: text(TextColumn::ErrorMessage).or_else(|| text(TextColumn::ErrorType)),
             client_info: text(TextColumn::ClientName).map(|name| client_info(name, text(TextColumn::ClientVersion))),
         }

@@ -14,7 +14,7 @@ use crate::store::row::TextColumn;
 
 use super::group::{Distinct, Groups};
 use super::number::{rate, round};
-use super::scan::{Chunk, Filter, error_need};
+use super::scan::{Chunk, Filter, View, error_need};
 use super::session::{Found, Roll, find};
 use super::{Error, Moment, Scan};
 
@@ -114,16 +114,17 @@ pub fn analytics(
         let chunk = chunk?;
         let mut marks = Distinct::marks(chunk.dictionary(TextColumn::Session));
         let mut by_user = users.of(chunk.dictionary(TextColumn::User));
+        let rows = chunk.view();
         for row in chunk.rows() {
-            let is_request = chunk.is_request(row);
+            let is_request = rows.is_request(row);
             if is_request {
-                requests.take(&chunk, row);
+                requests.take(rows, row);
             }
             if let Some(user) = by_user.as_mut().and_then(|users| users.at(row)) {
                 user.count += u64::from(is_request);
-                user.last = user.last.max(chunk.time(row));
+                user.last = user.last.max(rows.time(row));
             }
-            if chunk.time(row) >= active_since {
+            if rows.time(row) >= active_since {
                 marks.mark(row);
             }
         }
@@ -173,11 +174,11 @@ impl Default for Usage {
 }
 
 impl Usage {
-    fn take(&mut self, chunk: &Chunk, row: usize) {
+    fn take(&mut self, rows: View<'_>, row: usize) {
         self.count += 1;
-        self.errors += u64::from(chunk.is_error(row));
-        self.last = self.last.max(chunk.time(row));
-        if let Some(duration) = chunk.columns().duration_ms(row) {
+        self.errors += u64::from(rows.is_error(row));
+        self.last = self.last.max(rows.time(row));
+        if let Some(duration) = rows.columns.duration_ms(row) {
             self.timed += 1;
             self.total_ms += duration;
         }
@@ -207,9 +208,10 @@ impl Tools {
     /// Counts the calls in a chunk.
     pub fn take(&mut self, chunk: &Chunk) {
         let Some(mut by_name) = self.0.of(chunk.dictionary(TextColumn::Name)) else { return };
-        for row in chunk.rows().filter(|row| chunk.is_tool_call(*row)) {
+        let rows = chunk.view();
+        for row in chunk.rows().filter(|row| rows.is_tool_call(*row)) {
             if let Some(usage) = by_name.at(row) {
-                usage.take(chunk, row);
+                usage.take(rows, row);
             }
         }
     }

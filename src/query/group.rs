@@ -47,6 +47,12 @@ impl<T: Default> Groups<T> {
         Some(Entries { slots: vec![UNRESOLVED; dictionary.len() as usize + 1], dictionary, groups: self })
     }
 
+    /// The entry of a text, which is new from now on if it was not there.
+    pub fn entry(&mut self, text: &str) -> Option<&mut T> {
+        let slot = self.slot(text);
+        self.entries.get_mut(slot as usize).map(|(_, entry)| entry)
+    }
+
     /// The slot of a text, which is new from now on if it was not there.
     pub fn slot(&mut self, text: &str) -> u32 {
         let Groups { index, hasher, entries } = self;
@@ -84,6 +90,35 @@ impl<T: Default> Entries<'_, '_, T> {
             *slot = self.groups.slot(self.dictionary.value(code)?);
         }
         Some(*slot)
+    }
+}
+
+/// One `T` per distinct number.
+#[derive(Default)]
+pub(super) struct Numbers<T> {
+    /// Position of the number's entry plus one; 0 without one. At most 256 kB.
+    slots: Vec<u32>,
+    entries: Vec<(u16, T)>,
+}
+
+impl<T: Default> Numbers<T> {
+    /// The entry of a number.
+    pub fn at(&mut self, number: u16) -> Option<&mut T> {
+        let index = usize::from(number);
+        if index >= self.slots.len() {
+            self.slots.resize(index + 1, 0);
+        }
+        let slot = self.slots.get_mut(index)?;
+        if *slot == 0 {
+            self.entries.push((number, T::default()));
+            *slot = self.entries.len() as u32;
+        }
+        self.entries.get_mut(*slot as usize - 1).map(|(_, entry)| entry)
+    }
+
+    /// The entries, in no promised order.
+    pub fn into_entries(self) -> Vec<(u16, T)> {
+        self.entries
     }
 }
 

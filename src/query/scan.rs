@@ -119,7 +119,7 @@ impl Codes {
         let has = |column, wanted: Option<u32>| {
             wanted.is_none_or(|wanted| columns.dictionary(column).is_some_and(|codes| codes.code(row) == wanted))
         };
-        self.event_type.is_none_or(|code| type_code(columns, row) == code)
+        self.event_type.is_none_or(|code| columns.event_type().get(row) == Some(&code))
             && has(TextColumn::Name, self.name)
             && has(TextColumn::Session, self.session)
     }
@@ -173,27 +173,59 @@ impl Chunk {
         self.columns().dictionary(column)
     }
 
+    /// The rows as the hot loops look at them.
+    pub fn view(&self) -> View<'_> {
+        View::of(self.columns())
+    }
+}
+
+/// The columns that nearly every question looks at, at hand as slices.
+#[derive(Clone, Copy)]
+pub(super) struct View<'c> {
+    pub columns: &'c Columns,
+    times: &'c [i64],
+    types: &'c [u8],
+    ok: &'c [u8],
+}
+
+impl<'c> View<'c> {
+    /// The view of some columns.
+    pub fn of(columns: &'c Columns) -> View<'c> {
+        View { columns, times: columns.time(), types: columns.event_type(), ok: columns.ok() }
+    }
+
     /// When the event happened.
+    #[inline]
     pub fn time(&self, row: usize) -> i64 {
-        self.columns().time().get(row).copied().unwrap_or_default()
+        self.times.get(row).copied().unwrap_or_default()
     }
 
     /// The code of the event's type.
+    #[inline]
     pub fn type_code(&self, row: usize) -> u8 {
-        type_code(self.columns(), row)
+        self.types.get(row).copied().unwrap_or_default()
     }
 
-    /// Whether the event counts as an error.
+    /// Whether the event counts as an error (the definition is in the folder's tour).
+    #[inline]
     pub fn is_error(&self, row: usize) -> bool {
-        is_error(self.columns(), row)
+        let ok = self.ok.get(row).copied().unwrap_or(NOT_SAID);
+        let code = self.type_code(row);
+        ok == FAILED
+            || code == EventType::Error as u8
+            || code == EventType::HttpRequest as u8
+                && ok == NOT_SAID
+                && self.columns.status(row).is_some_and(|status| status >= FIRST_SERVER_ERROR)
     }
 
     /// Whether the event counts as a request.
+    #[inline]
     pub fn is_request(&self, row: usize) -> bool {
         is_request(self.type_code(row))
     }
 
     /// Whether the event is a call of a tool.
+    #[inline]
     pub fn is_tool_call(&self, row: usize) -> bool {
         self.type_code(row) == EventType::McpToolCall as u8
     }
@@ -218,24 +250,9 @@ impl Iterator for Rows<'_> {
     }
 }
 
-/// The columns that [`is_error`] looks at.
+/// The columns that [`View::is_error`] looks at.
 pub(super) fn error_need() -> Need {
     Need::of(&[Plain::EventType, Plain::Ok, Plain::Status], &[])
-}
-
-fn type_code(columns: &Columns, row: usize) -> u8 {
-    columns.event_type().get(row).copied().unwrap_or_default()
-}
-
-/// Whether a row counts as an error (the definition is in the folder's tour).
-pub(super) fn is_error(columns: &Columns, row: usize) -> bool {
-    let ok = columns.ok().get(row).copied().unwrap_or(NOT_SAID);
-    let code = type_code(columns, row);
-    ok == FAILED
-        || code == EventType::Error as u8
-        || code == EventType::HttpRequest as u8
-            && ok == NOT_SAID
-            && columns.status(row).is_some_and(|status| status >= FIRST_SERVER_ERROR)
 }
 
 fn is_request(code: u8) -> bool {
@@ -271,7 +288,7 @@ mod tests {
         for (index, (sample, expected)) in cases.into_iter().enumerate() {
             let parts = parts(&[sample], 1);
             let loaded = parts[0].load(&error_need()).unwrap();
-            assert_eq!(is_error(loaded.columns(), 0), expected, "case {index}");
+            assert_eq!(View::of(loaded.columns()).is_error(0), expected, "case {index}");
         }
     }
 

@@ -20,13 +20,13 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::clock::Millis;
-use crate::store::columns::Columns;
+use crate::store::columns::{ABSENT, Columns, Dictionary};
 use crate::store::need::{Need, Plain};
 use crate::store::row::TextColumn;
 
 use super::group::{Entries, Groups, Names};
 use super::params::Cursor;
-use super::scan::{Chunk, Filter, error_need};
+use super::scan::{Chunk, Filter, View, error_need};
 use super::{Error, Moment, Params, Scan};
 
 /// Distinct tools that are told of one session; of more, the first to arrive.
@@ -59,20 +59,66 @@ impl Detail for () {
 
 /// The visit that something at `time` belongs to, widened to include it. `visits` stay in order and further apart than the timeout.
 pub(super) fn touch<T: Detail>(visits: &mut Vec<Visit<T>>, time: i64, timeout_ms: i64) -> &mut Visit<T> {
-    let reaches = |visit: &Visit<T>| visit.first.saturating_sub(timeout_ms) <= time;
-    let at = visits.partition_point(|visit| visit.last.saturating_add(timeout_ms) < time);
-    if !visits.get(at).is_some_and(reaches) {
-        visits.insert(at, Visit { first: time, last: time, detail: T::default() });
+    touch_span(visits, (time, time), timeout_ms)
+}
+
+/// The same for a span in which no two neighbours lie further apart than the timeout.
+fn touch_span<T: Detail>(visits: &mut Vec<Visit<T>>, (first, last): (i64, i64), timeout_ms: i64) -> &mut Visit<T> {
+    let at = visits.partition_point(|visit| visit.last.saturating_add(timeout_ms) < first);
+    let reaches = |visit: &&Visit<T>| visit.first.saturating_sub(timeout_ms) <= last;
+    let reached = visits.iter().skip(at).take_while(reaches).count();
+    if reached == 0 {
+        visits.insert(at, Visit { first, last, detail: T::default() });
     }
-    let bridged = visits.get(at + 1).is_some_and(reaches).then(|| visits.remove(at + 1));
+    let bridged = if reached > 1 { visits.drain(at + 1..at + reached).collect() } else { Vec::new() };
     let visit = visits.get_mut(at).expect("a visit was found or inserted at this place");
-    visit.first = visit.first.min(time);
-    visit.last = visit.last.max(time);
-    if let Some(later) = bridged {
-        visit.last = later.last;
+    visit.first = visit.first.min(first);
+    visit.last = visit.last.max(last);
+    for later in bridged {
+        visit.last = visit.last.max(later.last);
         visit.detail.merge(later.detail);
     }
     visit
+}
+
+/// Counts sessions where nothing else is asked of them.
+#[derive(Default)]
+pub(super) struct Counter(Groups<Vec<Visit<()>>>);
+
+impl Counter {
+    /// Takes in the rows of a chunk.
+    pub fn take(&mut self, chunk: &Chunk, timeout_ms: i64) {
+        const NOTHING: (i64, i64) = (i64::MAX, i64::MIN);
+        let Some(sessions) = chunk.dictionary(TextColumn::Session) else { return };
+        let rows = chunk.view();
+        // The present visit of each session: rows of a visit mostly come together, and only what is left at its end is looked up.
+        let mut present = vec![NOTHING; sessions.len() as usize + 1];
+        for row in chunk.rows() {
+            let (code, time) = (sessions.code(row), rows.time(row));
+            let Some(span) = present.get_mut(code as usize) else { continue };
+            let begin = span.0.saturating_sub(timeout_ms);
+            if time < begin || time > span.1.saturating_add(timeout_ms) {
+                self.put(sessions, code, *span, timeout_ms);
+                *span = NOTHING;
+            }
+            *span = (span.0.min(time), span.1.max(time));
+        }
+        for (code, span) in (ABSENT..).zip(present) {
+            self.put(sessions, code, span, timeout_ms);
+        }
+    }
+
+    fn put(&mut self, sessions: Dictionary<'_>, code: u32, span: (i64, i64), timeout_ms: i64) {
+        let visits = sessions.value(code).filter(|_| span.0 <= span.1).and_then(|value| self.0.entry(value));
+        if let Some(visits) = visits {
+            touch_span(visits, span, timeout_ms);
+        }
+    }
+
+    /// Number of sessions.
+    pub fn count(self) -> u64 {
+        self.0.into_entries().iter().map(|(_, visits)| visits.len() as u64).sum()
+    }
 }
 
 /// When something was said: event time, then arrival.
@@ -176,7 +222,7 @@ impl Texts {
 
     fn of<'t, 'c>(&'t mut self, chunk: &'c Chunk) -> TextsOfChunk<'t, 'c> {
         TextsOfChunk {
-            chunk,
+            rows: chunk.view(),
             users: self.users.of(chunk.dictionary(TextColumn::User)),
             clients: self.clients.of(chunk.dictionary(TextColumn::ClientName)),
             versions: self.versions.of(chunk.dictionary(TextColumn::ClientVersion)),
@@ -189,7 +235,7 @@ impl Texts {
 
 /// The way from a chunk's rows to [`Texts`].
 struct TextsOfChunk<'t, 'c> {
-    chunk: &'c Chunk,
+    rows: View<'c>,
     users: Option<Entries<'t, 'c, ()>>,
     clients: Option<Entries<'t, 'c, ()>>,
     versions: Option<Entries<'t, 'c, ()>>,
@@ -201,12 +247,12 @@ struct TextsOfChunk<'t, 'c> {
 impl TextsOfChunk<'_, '_> {
     /// Adds what a row says to the facts of its session.
     fn tell(&mut self, row: usize, facts: &mut Facts) {
-        let (chunk, columns) = (self.chunk, self.chunk.columns());
+        let (rows, columns) = (self.rows, self.rows.columns);
         let slot = |entries: &mut Option<Entries<'_, '_, ()>>| entries.as_mut().and_then(|entries| entries.slot(row));
-        let at = (chunk.time(row), columns.received().get(row).copied().unwrap_or_default());
+        let at = (rows.time(row), columns.received().get(row).copied().unwrap_or_default());
         facts.events += 1;
-        facts.errors += u64::from(chunk.is_error(row));
-        facts.requests += u64::from(chunk.is_request(row));
+        facts.errors += u64::from(rows.is_error(row));
+        facts.requests += u64::from(rows.is_request(row));
         facts.user.offer(at, slot(&mut self.users));
         facts.ip.offer(at, slot(&mut self.ips));
         facts.country.offer(at, slot(&mut self.countries));
@@ -217,7 +263,7 @@ impl TextsOfChunk<'_, '_> {
             }
             None => {}
         }
-        if chunk.is_tool_call(row)
+        if rows.is_tool_call(row)
             && let Some(tool) = slot(&mut self.tools)
         {
             facts.use_tool(at, tool);
@@ -317,7 +363,7 @@ pub(super) fn find(scan: &Scan<'_>, wanted: Filter<'_>, timeout_ms: i64) -> Resu
         let mut texts = texts.of(&chunk);
         for row in chunk.rows() {
             if let Some(visits) = entries.at(row) {
-                let facts = &mut touch(visits, chunk.time(row), timeout_ms).detail;
+                let facts = &mut touch(visits, texts.rows.time(row), timeout_ms).detail;
                 texts.tell(row, facts);
                 facts.wanted |= codes.is_some_and(|codes| codes.matches(chunk.columns(), row));
             }
