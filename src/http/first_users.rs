@@ -11,7 +11,7 @@ use crate::audit::{Action, Subject};
 use crate::auth::{Scope, scope};
 use crate::query::export::Export;
 use crate::query::first_users::{self, Subjects};
-use crate::query::{ALL_TIME, Scan};
+use crate::query::{self, ALL_TIME, Scan};
 
 use super::Services;
 use super::error::Problem;
@@ -49,24 +49,26 @@ pub async fn export(request: HttpRequest, services: web::Data<Services>) -> Resu
     let place = Arc::clone(&services.exports).try_acquire_owned();
     let place = place.map_err(|_| Problem::overloaded("too many exports are under way; try again later"))?;
     let (asked, gone) = rows(&request, &services, Action::Export, "api/export").await?;
-    let parts = services.ingest.store.read(asked.tenant, ALL_TIME.0, ALL_TIME.1, asked.now);
+    let ingest = Arc::clone(&services.ingest);
     let (to_client, pieces) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(PIECES_AHEAD);
     let left = Arc::clone(&gone.0);
     // Detached on purpose: the pieces go through the channel, and a client that leaves closes it.
     drop(web::block(move || {
         let stop = || left.load(Ordering::Relaxed);
-        let export = Scan::new(&parts, u64::MAX)
-            .and_then(|scan| Export::new(&scan.stopped_by(&stop), asked.session_timeout_ms, asked.now));
-        match export {
-            Ok(export) => {
-                for piece in export {
-                    if to_client.blocking_send(Ok(Bytes::from(piece))).is_err() {
-                        return;
-                    }
-                }
-            }
+        let export = query::retried(|| {
+            let parts = ingest.store.read(asked.tenant, ALL_TIME.0, ALL_TIME.1, asked.now);
+            Export::new(&Scan::new(&parts, u64::MAX)?.stopped_by(&stop), asked.session_timeout_ms, asked.now)
+        });
+        let (pieces, failed) = match export {
+            Ok(export) => (Some(export), None),
+            Err(error) => (None, Some(Err(error))),
+        };
+        for piece in pieces.into_iter().flatten().chain(failed) {
             // The answer has begun: breaking it off is the only honest way left to say that it is not whole.
-            Err(error) => _ = to_client.blocking_send(Err(std::io::Error::other(error))),
+            let piece = piece.map(Bytes::from).map_err(std::io::Error::other);
+            if to_client.blocking_send(piece).is_err() {
+                return;
+            }
         }
     }));
     let body = stream::unfold((pieces, gone, place), |(mut pieces, gone, place)| async move {

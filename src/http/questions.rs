@@ -58,7 +58,7 @@ async fn aggregate<T: Serialize + Send + 'static>(
     request: HttpRequest,
     services: web::Data<Services>,
     question: Question,
-    answer: impl FnOnce(&Scan<'_>, &Params, &Asked) -> Result<T, query::Error> + Send + 'static,
+    answer: impl Fn(&Scan<'_>, &Params, &Asked) -> Result<T, query::Error> + Send + 'static,
 ) -> Result<HttpResponse, Problem> {
     let mut pairs = Pairs::of(&request)?;
     let grant = extract::grant::<scope::Query>(&request, &services, &mut pairs)?;
@@ -122,15 +122,18 @@ pub(super) async fn ask<T: Send + 'static>(
     services: &Services,
     asked: Asked,
     range: (Millis, Millis),
-    answer: impl FnOnce(&Scan<'_>, &Asked) -> Result<T, query::Error> + Send + 'static,
+    answer: impl Fn(&Scan<'_>, &Asked) -> Result<T, query::Error> + Send + 'static,
 ) -> Result<T, Problem> {
-    let parts = services.ingest.store.read(asked.tenant, range.0, range.1, asked.now);
+    let ingest = Arc::clone(&services.ingest);
     let gone = Gone::default();
     let left = Arc::clone(&gone.0);
     let work = move || {
         let started = Instant::now();
         let stop = || left.load(Ordering::Relaxed) || started.elapsed() > asked.timeout;
-        answer(&Scan::new(&parts, asked.rows_max)?.stopped_by(&stop), &asked)
+        query::retried(|| {
+            let parts = ingest.store.read(asked.tenant, range.0, range.1, asked.now);
+            answer(&Scan::new(&parts, asked.rows_max)?.stopped_by(&stop), &asked)
+        })
     };
     let answered = web::block(work).await.map_err(|_| Problem::overloaded("the gateway is shutting down"))?;
     Ok(answered?)

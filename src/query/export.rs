@@ -6,38 +6,56 @@
 //!
 //! Sessions are those of `/api/sessions`, newest activity first; requests are all events, of whatever type, in the order of time; tool usage
 //! is that of `/api/analytics`, complete. The document has no upper bound, so it is never held: [`Export`] is an iterator over pieces. What
-//! is held are the sessions and, of chunks that overlap in time at the present place, the positions of their rows. It is meant to run on
+//! is held are the sessions and the parts that overlap in time at the present place; each is loaded when its time comes. It is meant to run on
 //! a thread of its own that hands pieces to the client as fast as that takes them; dropping it ends the work.
 //!
 //! A session past [`TOOLS_MAX`](super::session::TOOLS_MAX) tools lists the first of them only; its events are all there.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::clock::Millis;
 use crate::privacy::event::EventType;
-use crate::store::Part;
 use crate::store::columns::Columns;
+use crate::store::need::{Need, Plain};
 use crate::store::row::TextColumn;
+use crate::store::{Loaded, Part};
 
 use super::first_users::{Session, Tools};
-use super::scan::{Filter, is_error};
-use super::session::{Found, client_info, find, keep_newest};
+use super::scan::{Filter, View};
+use super::session::{Roll, client_info, find};
 use super::{Error, Moment, Scan};
 
 /// A piece is handed out once it has this size; it is at most one event larger.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// The document, piece by piece.
-pub struct Export<'p> {
+/// The columns that [`Request`] tells.
+const TOLD: [TextColumn; 10] = [
+    TextColumn::Name,
+    TextColumn::Session,
+    TextColumn::User,
+    TextColumn::Ip,
+    TextColumn::Method,
+    TextColumn::Path,
+    TextColumn::ErrorMessage,
+    TextColumn::ErrorType,
+    TextColumn::ClientName,
+    TextColumn::ClientVersion,
+];
+
+/// The document, piece by piece. After an error there are no more pieces.
+pub struct Export {
     stage: Stage,
     /// Whether the present list has a member yet.
     begun: bool,
-    sessions: std::vec::IntoIter<Found<'p>>,
-    rows: InOrder<'p>,
-    tools: Tools<'p>,
+    roll: Roll,
+    /// Sessions that were told.
+    told: usize,
+    rows: InOrder,
+    tools: Tools,
     now: Millis,
 }
 
@@ -50,32 +68,37 @@ enum Stage {
     Done,
 }
 
-impl<'p> Export<'p> {
+impl Export {
     /// Reads everything once, for the sessions and the tools; the events themselves are read as the pieces are taken.
     ///
     /// # Errors
-    /// [`Error::Stopped`].
-    pub fn new(scan: &Scan<'p>, timeout_ms: i64, now: Millis) -> Result<Export<'p>, Error> {
-        let mut sessions = find(scan, Filter::default(), timeout_ms)?;
-        keep_newest(&mut sessions, usize::MAX);
+    /// [`Error::Stopped`], [`Error::Damaged`], [`Error::Erased`].
+    pub fn new(scan: &Scan<'_>, timeout_ms: i64, now: Millis) -> Result<Export, Error> {
+        let mut roll = find(scan, Filter::default(), timeout_ms)?;
+        roll.keep_newest(usize::MAX);
         let mut tools = Tools::default();
-        for chunk in scan.chunks(Filter::default()) {
+        for chunk in scan.chunks(&Tools::need(), Filter::default()) {
             tools.take(&chunk?);
         }
         let rows = InOrder::of(scan.parts());
-        Ok(Export { stage: Stage::Opening, begun: false, sessions: sessions.into_iter(), rows, tools, now })
+        Ok(Export { stage: Stage::Opening, begun: false, roll, told: 0, rows, tools, now })
     }
 
     /// Appends the next bit of the document.
-    fn step(&mut self, out: &mut Vec<u8>) {
+    fn step(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
         match self.stage {
             Stage::Opening => self.turn(Stage::Sessions, r#"{"success":true,"data":{"sessions":["#, out),
-            Stage::Sessions => match self.sessions.next() {
-                Some(found) => self.member(&Session::of(&found), out),
+            Stage::Sessions => match self.roll.found.get(self.told) {
+                Some(found) => {
+                    self.told += 1;
+                    let session = Session::of(&self.roll, found);
+                    self.member(&session, out);
+                }
                 None => self.turn(Stage::Requests, r#"],"requests":["#, out),
             },
-            Stage::Requests => match self.rows.next() {
-                Some((columns, row)) => {
+            Stage::Requests => match self.rows.next().transpose()? {
+                Some((loaded, row)) => {
+                    let columns = loaded.columns();
                     self.member(&Request::of(columns, row), out);
                     // The attributes are JSON already: they take the place of the closing brace.
                     let attributes = Some(columns.attributes(row)).filter(|text| !text.is_empty()).unwrap_or("{}");
@@ -95,6 +118,7 @@ impl<'p> Export<'p> {
             }
             Stage::Done => {}
         }
+        Ok(())
     }
 
     fn turn(&mut self, stage: Stage, text: &str, out: &mut Vec<u8>) {
@@ -111,15 +135,18 @@ impl<'p> Export<'p> {
     }
 }
 
-impl Iterator for Export<'_> {
-    type Item = Vec<u8>;
+impl Iterator for Export {
+    type Item = Result<Vec<u8>, Error>;
 
-    fn next(&mut self) -> Option<Vec<u8>> {
+    fn next(&mut self) -> Option<Result<Vec<u8>, Error>> {
         let mut piece = Vec::new();
         while piece.len() < PIECE_BYTES && self.stage != Stage::Done {
-            self.step(&mut piece);
+            if let Err(error) = self.step(&mut piece) {
+                self.stage = Stage::Done;
+                return Some(Err(error));
+            }
         }
-        (!piece.is_empty()).then_some(piece)
+        (!piece.is_empty()).then_some(Ok(piece))
     }
 }
 
@@ -160,7 +187,7 @@ impl<'p> Request<'p> {
             path: text(TextColumn::Path),
             status_code: columns.status(row),
             response_time: columns.duration_ms(row),
-            success: !is_error(columns, row),
+            success: !View::of(columns).is_error(row),
             error: text(TextColumn::ErrorMessage).or_else(|| text(TextColumn::ErrorType)),
             client_info: text(TextColumn::ClientName).map(|name| client_info(name, text(TextColumn::ClientVersion))),
         }
@@ -169,68 +196,73 @@ impl<'p> Request<'p> {
 
 /// All rows in the order of time, then of arrival.
 ///
-/// Parts wait in the order of their earliest event and are sorted when that is reached, so that few are open at once unless events come
-/// very late.
-struct InOrder<'p> {
+/// Parts wait in the order of their earliest event and are loaded and sorted when that is reached, so that few are open at once unless
+/// events come very late.
+struct InOrder {
     /// The part that begins first is the last.
-    waiting: Vec<(i64, usize, &'p Part)>,
-    open: BinaryHeap<Reverse<Run<'p>>>,
+    waiting: Vec<(i64, usize, Part)>,
+    open: BinaryHeap<Reverse<Run>>,
 }
 
-impl<'p> InOrder<'p> {
-    fn of(parts: &'p [Part]) -> InOrder<'p> {
-        let earliest = |part: &Part| part.columns().spans().map(|spans| spans.time.0.0);
-        let with_start = parts.iter().enumerate().filter_map(|(order, part)| Some((earliest(part)?, order, part)));
+impl InOrder {
+    fn of(parts: &[Part]) -> InOrder {
+        let earliest = |part: &Part| part.spans().map(|spans| spans.time.0.0);
+        let with_start =
+            parts.iter().enumerate().filter_map(|(order, part)| Some((earliest(part)?, order, part.clone())));
         let mut waiting: Vec<_> = with_start.collect();
         waiting.sort_unstable_by_key(|(start, order, _)| Reverse((*start, *order)));
         InOrder { waiting, open: BinaryHeap::new() }
     }
 
     /// Opens every part that may hold the next row.
-    fn open_due(&mut self) {
-        while let Some((start, order, part)) = self.waiting.last().copied() {
-            if self.open.peek().is_some_and(|Reverse(run)| run.at.0 < start) {
-                return;
-            }
-            self.waiting.pop();
-            self.open.extend(Run::of(part, order).map(Reverse));
+    fn open_due(&mut self) -> Result<(), Error> {
+        while let Some((_, order, part)) =
+            self.waiting.pop_if(|(start, _, _)| self.open.peek().is_none_or(|Reverse(run)| run.at.0 >= *start))
+        {
+            self.open.extend(Run::of(&part, order)?.map(Reverse));
         }
+        Ok(())
+    }
+
+    fn advance(&mut self) -> Result<Option<(Arc<Loaded>, usize)>, Error> {
+        self.open_due()?;
+        let Some(Reverse(run)) = self.open.pop() else { return Ok(None) };
+        let next = (Arc::clone(&run.loaded), run.row);
+        self.open.extend(run.advanced().map(Reverse));
+        Ok(Some(next))
     }
 }
 
-impl<'p> Iterator for InOrder<'p> {
-    type Item = (&'p Columns, usize);
+impl Iterator for InOrder {
+    type Item = Result<(Arc<Loaded>, usize), Error>;
 
-    fn next(&mut self) -> Option<(&'p Columns, usize)> {
-        self.open_due();
-        let Reverse(run) = self.open.pop()?;
-        let next = (run.columns, run.row);
-        self.open.extend(run.advanced().map(Reverse));
-        Some(next)
+    fn next(&mut self) -> Option<Self::Item> {
+        self.advance().transpose()
     }
 }
 
 /// The rows of one part that are still to come, in order.
-struct Run<'p> {
+struct Run {
     /// Time and arrival of the next row, and the part's number.
     at: (i64, i64, usize),
     row: usize,
     rest: std::vec::IntoIter<u32>,
-    columns: &'p Columns,
+    loaded: Arc<Loaded>,
 }
 
-impl<'p> Run<'p> {
+impl Run {
     /// `None` when no row is visible.
-    fn of(part: &'p Part, order: usize) -> Option<Run<'p>> {
-        let columns = part.columns();
-        let mut rows: Vec<u32> = part.rows().filter_map(|row| u32::try_from(row).ok()).collect();
-        rows.sort_by_key(|row| moment(columns, *row as usize));
-        Run { at: (0, 0, order), row: 0, rest: rows.into_iter(), columns }.advanced()
+    fn of(part: &Part, order: usize) -> Result<Option<Run>, Error> {
+        let need = TOLD.into_iter().fold(Need::of(&Plain::ALL, &[]), Need::text);
+        let loaded = Arc::new(part.load(&need)?);
+        let mut rows: Vec<u32> = loaded.rows().filter_map(|row| u32::try_from(row).ok()).collect();
+        rows.sort_by_key(|row| moment(loaded.columns(), *row as usize));
+        Ok(Run { at: (0, 0, order), row: 0, rest: rows.into_iter(), loaded }.advanced())
     }
 
-    fn advanced(mut self) -> Option<Run<'p>> {
+    fn advanced(mut self) -> Option<Run> {
         self.row = self.rest.next()? as usize;
-        let (time, received) = moment(self.columns, self.row);
+        let (time, received) = moment(self.loaded.columns(), self.row);
         self.at = (time, received, self.at.2);
         Some(self)
     }
@@ -241,25 +273,25 @@ fn moment(columns: &Columns, row: usize) -> (i64, i64) {
     (at(columns.time()), at(columns.received()))
 }
 
-impl Ord for Run<'_> {
+impl Ord for Run {
     fn cmp(&self, other: &Self) -> Ordering {
         self.at.cmp(&other.at)
     }
 }
 
-impl PartialOrd for Run<'_> {
+impl PartialOrd for Run {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Run<'_> {
+impl PartialEq for Run {
     fn eq(&self, other: &Self) -> bool {
         self.at == other.at
     }
 }
 
-impl Eq for Run<'_> {}
+impl Eq for Run {}
 
 #[cfg(test)]
 mod tests {
@@ -274,7 +306,7 @@ mod tests {
 
     fn document(parts: &[Part]) -> String {
         let scan = Scan::new(parts, u64::MAX).unwrap();
-        String::from_utf8(Export::new(&scan, TIMEOUT_MS, NOW).unwrap().flatten().collect()).unwrap()
+        String::from_utf8(Export::new(&scan, TIMEOUT_MS, NOW).unwrap().flat_map(Result::unwrap).collect()).unwrap()
     }
 
     proptest! {
@@ -323,7 +355,8 @@ mod tests {
         let sample = Sample { attributes: format!(r#"{{"a":"{}"}}"#, "x".repeat(1000)), ..Sample::default() };
         let parts = oracle::parts(&vec![sample; 500], 100);
         let scan = Scan::new(&parts, 500).unwrap();
-        let pieces: Vec<usize> = Export::new(&scan, TIMEOUT_MS, NOW).unwrap().map(|piece| piece.len()).collect();
+        let pieces: Vec<usize> =
+            Export::new(&scan, TIMEOUT_MS, NOW).unwrap().map(|piece| piece.unwrap().len()).collect();
         assert!(pieces.len() > 8 && pieces.iter().all(|size| *size < PIECE_BYTES + 2000), "{pieces:?}");
     }
 }

@@ -9,12 +9,13 @@
 use serde::Serialize;
 
 use crate::clock::Millis;
+use crate::store::need::{Need, Plain};
 use crate::store::row::TextColumn;
 
 use super::group::{Distinct, Groups};
 use super::number::{rate, round};
-use super::scan::{Chunk, Filter};
-use super::session::{Found, find, keep_newest};
+use super::scan::{Chunk, Filter, View, error_need};
+use super::session::{Found, Roll, find};
 use super::{Error, Moment, Scan};
 
 /// Tools and users in the lists of `/api/analytics`; the first users show ten.
@@ -96,7 +97,7 @@ pub struct User {
 /// Answers `/api/analytics`.
 ///
 /// # Errors
-/// [`Error::Stopped`].
+/// [`Error::Stopped`], [`Error::Damaged`], [`Error::Erased`].
 pub fn analytics(
     scan: &Scan<'_>,
     timeout_ms: i64,
@@ -105,23 +106,25 @@ pub fn analytics(
 ) -> Result<Envelope<Analytics>, Error> {
     let mut requests = Usage::default();
     let mut tools = Tools::default();
-    let mut users: Groups<'_, Usage> = Groups::default();
+    let mut users: Groups<Usage> = Groups::default();
     let mut active = Distinct::default();
     let active_since = now.plus(-timeout_ms).0;
-    for chunk in scan.chunks(Filter::default()) {
+    let need = Tools::need().text(TextColumn::Session).text(TextColumn::User);
+    for chunk in scan.chunks(&need, Filter::default()) {
         let chunk = chunk?;
         let mut marks = Distinct::marks(chunk.dictionary(TextColumn::Session));
         let mut by_user = users.of(chunk.dictionary(TextColumn::User));
+        let rows = chunk.view();
         for row in chunk.rows() {
-            let is_request = chunk.is_request(row);
+            let is_request = rows.is_request(row);
             if is_request {
-                requests.take(&chunk, row);
+                requests.take(rows, row);
             }
             if let Some(user) = by_user.as_mut().and_then(|users| users.at(row)) {
                 user.count += u64::from(is_request);
-                user.last = user.last.max(chunk.time(row));
+                user.last = user.last.max(rows.time(row));
             }
-            if chunk.time(row) >= active_since {
+            if rows.time(row) >= active_since {
                 marks.mark(row);
             }
         }
@@ -144,11 +147,11 @@ pub fn analytics(
     Ok(Envelope { success: true, data, count: None, timestamp: Moment(now) })
 }
 
-fn busiest(users: Vec<(&str, Usage)>) -> Vec<User> {
+fn busiest(users: Vec<(Box<str>, Usage)>) -> Vec<User> {
     let mut users: Vec<_> = users.into_iter().filter(|(_, usage)| usage.count > 0).collect();
     Usage::rank(&mut users, LISTED);
-    let user = |(id, usage): (&str, Usage)| User {
-        user_id: id.to_owned(),
+    let user = |(id, usage): (Box<str>, Usage)| User {
+        user_id: id.into(),
         request_count: usage.count,
         last_activity: Moment(Millis(usage.last)),
     };
@@ -171,11 +174,11 @@ impl Default for Usage {
 }
 
 impl Usage {
-    fn take(&mut self, chunk: &Chunk<'_>, row: usize) {
+    fn take(&mut self, rows: View<'_>, row: usize) {
         self.count += 1;
-        self.errors += u64::from(chunk.is_error(row));
-        self.last = self.last.max(chunk.time(row));
-        if let Some(duration) = chunk.columns.duration_ms(row) {
+        self.errors += u64::from(rows.is_error(row));
+        self.last = self.last.max(rows.time(row));
+        if let Some(duration) = rows.columns.duration_ms(row) {
             self.timed += 1;
             self.total_ms += duration;
         }
@@ -186,7 +189,7 @@ impl Usage {
     }
 
     /// Keeps the `limit` with the highest counts, in order.
-    fn rank(entries: &mut Vec<(&str, Usage)>, limit: usize) {
+    fn rank(entries: &mut Vec<(Box<str>, Usage)>, limit: usize) {
         entries.sort_unstable_by(|(a, x), (b, y)| y.count.cmp(&x.count).then_with(|| a.cmp(b)));
         entries.truncate(limit);
     }
@@ -194,15 +197,21 @@ impl Usage {
 
 /// The use of tools by name. Calls without a name count for none.
 #[derive(Default)]
-pub(super) struct Tools<'p>(Groups<'p, Usage>);
+pub(super) struct Tools(Groups<Usage>);
 
-impl<'p> Tools<'p> {
+impl Tools {
+    /// The columns that it looks at.
+    pub fn need() -> Need {
+        error_need().plain(Plain::Time).plain(Plain::Duration).text(TextColumn::Name)
+    }
+
     /// Counts the calls in a chunk.
-    pub fn take(&mut self, chunk: &Chunk<'p>) {
+    pub fn take(&mut self, chunk: &Chunk) {
         let Some(mut by_name) = self.0.of(chunk.dictionary(TextColumn::Name)) else { return };
-        for row in chunk.rows().filter(|row| chunk.is_tool_call(*row)) {
+        let rows = chunk.view();
+        for row in chunk.rows().filter(|row| rows.is_tool_call(*row)) {
             if let Some(usage) = by_name.at(row) {
-                usage.take(chunk, row);
+                usage.take(rows, row);
             }
         }
     }
@@ -211,8 +220,8 @@ impl<'p> Tools<'p> {
     pub fn listed(self, limit: usize) -> Vec<Tool> {
         let mut entries = self.0.into_entries();
         Usage::rank(&mut entries, limit);
-        let tool = |(name, usage): (&str, Usage)| Tool {
-            tool_name: name.to_owned(),
+        let tool = |(name, usage): (Box<str>, Usage)| Tool {
+            tool_name: name.into(),
             usage_count: usage.count,
             last_used: Moment(Millis(usage.last)),
             average_response_time: usage.mean_ms(),
@@ -245,15 +254,15 @@ pub struct Session {
 }
 
 impl Session {
-    pub(super) fn of(found: &Found<'_>) -> Session {
+    pub(super) fn of(roll: &Roll, found: &Found) -> Session {
         let (visit, facts) = (&found.visit, &found.visit.detail);
         Session {
-            id: found.id.to_owned(),
-            client_info: facts.client_info().unwrap_or_else(|| UNKNOWN.to_owned()),
+            id: found.id().to_owned(),
+            client_info: roll.client_info(facts).unwrap_or_else(|| UNKNOWN.to_owned()),
             connected_at: Moment(Millis(visit.first)),
             last_activity: Moment(Millis(visit.last)),
-            tools_used: facts.tools().into_iter().map(str::to_owned).collect(),
-            ip_address: facts.ip().unwrap_or(UNKNOWN).to_owned(),
+            tools_used: roll.tools(facts),
+            ip_address: roll.ip(facts).unwrap_or(UNKNOWN).to_owned(),
             total_requests: facts.requests,
             session_duration: visit.last.saturating_sub(visit.first),
         }
@@ -263,11 +272,11 @@ impl Session {
 /// Answers `/api/sessions`: the `limit` sessions with the newest activity, that first. `/api/export` has them all.
 ///
 /// # Errors
-/// [`Error::Stopped`].
+/// [`Error::Stopped`], [`Error::Damaged`], [`Error::Erased`].
 pub fn sessions(scan: &Scan<'_>, timeout_ms: i64, now: Millis, limit: usize) -> Result<Envelope<Vec<Session>>, Error> {
-    let mut found = find(scan, Filter::default(), timeout_ms)?;
-    keep_newest(&mut found, limit);
-    let data: Vec<Session> = found.iter().map(Session::of).collect();
+    let mut roll = find(scan, Filter::default(), timeout_ms)?;
+    roll.keep_newest(limit);
+    let data: Vec<Session> = roll.found.iter().map(|found| Session::of(&roll, found)).collect();
     Ok(Envelope { success: true, count: Some(data.len()), data, timestamp: Moment(now) })
 }
 

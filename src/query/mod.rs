@@ -17,8 +17,8 @@
 //! - **times** are event times, not times of arrival; ranges include `from` and exclude `to`;
 //! - **durations** are in milliseconds, taken over the events that have one; percentiles are within 1 % (see [`number`]).
 //!
-//! Invariants: one pass over the rows; no allocation per row; memory bounded by the distinct values among the rows read. Nothing
-//! here groups by user, session, address or country for holders of `query`.
+//! Invariants: one pass over the rows, one part in memory at a time; no allocation per row; memory bounded by the distinct values among
+//! the rows read. Every question says which columns it looks at, and no other is read. Nothing here groups by user, session, address or country for holders of `query`.
 //!
 //! What is missing: `filter`, SQL, k-anonymous cells for subject-linked dimensions, `funnel`, `retention`, `journeys`, `geo`, rollups.
 //! This folder knows nothing of HTTP, of scopes and of the current moment: they come in as values.
@@ -46,6 +46,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use crate::clock::Millis;
+use crate::store;
 
 pub use params::{ParamError, Params, Question};
 pub use scan::Scan;
@@ -55,7 +56,7 @@ pub use tally::Cells;
 pub const ALL_TIME: (Millis, Millis) = (Millis(i64::MIN), Millis(i64::MAX));
 
 /// Why a question was not answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The answer would need more rows than one question may read.
     #[error("more than {rows_max} events would have to be read: ask for a shorter range")]
@@ -66,6 +67,32 @@ pub enum Error {
     /// The caller's stop signal was given: its time is up or its client has left.
     #[error("the question took too long and was stopped: ask for a shorter range")]
     Stopped,
+    /// Sealed rows were erased while they were being read: asking again gives the answer without them.
+    #[error("events were erased while they were being read: ask again")]
+    Erased,
+    /// Stored rows cannot be read as they were written.
+    #[error("stored events cannot be read")]
+    Damaged(#[source] store::Error),
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Error {
+        match error {
+            store::Error::Erased => Error::Erased,
+            other => Error::Damaged(other),
+        }
+    }
+}
+
+/// Asks once more when rows were erased under the first attempt, which reads the store anew.
+///
+/// # Errors
+/// Those of the last attempt.
+pub fn retried<T>(attempt: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+    match attempt() {
+        Err(Error::Erased) => attempt(),
+        answered => answered,
+    }
 }
 
 /// A moment in an answer: RFC 3339 with milliseconds and `Z`.

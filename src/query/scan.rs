@@ -1,13 +1,15 @@
 //! Which rows a question looks at.
 //!
-//! A [`Scan`] is the parts that the store gave, and the bounds on reading them. It hands out one chunk after the other with the filter
-//! already translated to the chunk's dictionary codes, so that a row is filtered by comparing numbers, and a chunk that cannot hold a
-//! match is skipped. It does not sort: rows come in the order of arrival within a bucket, in no order between buckets.
+//! A [`Scan`] is the parts that the store gave, and the bounds on reading them. It loads one part after the other with the columns that the
+//! question looks at, and hands it out as a [`Chunk`]: the positions of the rows that match, the filter translated to the part's dictionary
+//! codes, so that a row is filtered by comparing numbers. A chunk is dropped before the next is loaded, so memory is bounded by one part. It
+//! does not sort: rows come in the order of the store within a part, in no order between parts.
 
 use crate::privacy::event::EventType;
-use crate::store::Part;
 use crate::store::columns::{Columns, Dictionary};
+use crate::store::need::{Need, Plain};
 use crate::store::row::TextColumn;
+use crate::store::{Loaded, Part};
 
 use super::Error;
 
@@ -29,13 +31,13 @@ impl<'p> Scan<'p> {
     /// A scan of `parts`, which [`Store::read`](crate::store::Store::read) gave for the range of the question.
     ///
     /// # Errors
-    /// [`Error::TooManyRows`] when they hold more rows than `rows_max` (counted in whole chunks, before anything is read).
+    /// [`Error::TooManyRows`] when they hold more rows than `rows_max` (counted in whole parts, before anything is read).
     pub fn new(parts: &'p [Part], rows_max: u64) -> Result<Scan<'p>, Error> {
-        let rows: u64 = parts.iter().map(|part| part.columns().len() as u64).sum();
+        let rows: u64 = parts.iter().map(|part| part.rows_max() as u64).sum();
         if rows > rows_max { Err(Error::TooManyRows { rows_max }) } else { Ok(Scan { parts, stop: None }) }
     }
 
-    /// Ends the scan with [`Error::Stopped`] once `stop()` is true; it is asked before every chunk (a few thousand rows).
+    /// Ends the scan with [`Error::Stopped`] once `stop()` is true; it is asked before every part.
     pub fn stopped_by(self, stop: &'p dyn Fn() -> bool) -> Scan<'p> {
         Scan { stop: Some(stop), ..self }
     }
@@ -45,12 +47,26 @@ impl<'p> Scan<'p> {
         self.parts
     }
 
-    /// The chunks that may hold a match.
-    pub(super) fn chunks<'q>(&'q self, filter: Filter<'q>) -> impl Iterator<Item = Result<Chunk<'p>, Error>> {
-        self.parts.iter().filter_map(move |part| match self.stop {
-            Some(stop) if stop() => Some(Err(Error::Stopped)),
-            _ => Chunk::of(part, filter).map(Ok),
-        })
+    /// The chunks that hold a match, with the columns of `need` and those that the filter looks at.
+    pub(super) fn chunks<'q>(
+        &'q self,
+        need: &Need,
+        filter: Filter<'q>,
+    ) -> impl Iterator<Item = Result<Chunk, Error>> + use<'p, 'q> {
+        let need = need.clone().and(&filter.need());
+        self.parts.iter().filter_map(move |part| self.chunk(part, &need, filter).transpose())
+    }
+
+    /// One part; `None` when no row matches. `need` includes what the filter looks at.
+    pub(super) fn chunk(&self, part: &Part, need: &Need, filter: Filter<'_>) -> Result<Option<Chunk>, Error> {
+        if self.stop.is_some_and(|stop| stop()) {
+            return Err(Error::Stopped);
+        }
+        // A session lies in few parts: its column alone says which.
+        if filter.session.is_some() && Chunk::of(part.load(&filter.need())?, filter).is_none() {
+            return Ok(None);
+        }
+        Ok(Chunk::of(part.load(need)?, filter))
     }
 }
 
@@ -62,96 +78,181 @@ pub(super) struct Filter<'q> {
     pub session: Option<&'q str>,
 }
 
-/// The rows of one part, and the filter in its codes.
-pub(super) struct Chunk<'p> {
-    part: &'p Part,
-    pub columns: &'p Columns,
-    event_type: Option<u8>,
-    name: Option<(Dictionary<'p>, u32)>,
-    session: Option<(Dictionary<'p>, u32)>,
+impl Filter<'_> {
+    /// The columns that it looks at.
+    pub fn need(&self) -> Need {
+        let plain = self.event_type.map(|_| Plain::EventType);
+        let text = [self.name.map(|_| TextColumn::Name), self.session.map(|_| TextColumn::Session)];
+        let need = plain.into_iter().fold(Need::NONE, Need::plain);
+        text.into_iter().flatten().fold(need, Need::text)
+    }
 }
 
-impl<'p> Chunk<'p> {
-    /// `None` when no row can match.
-    fn of(part: &'p Part, filter: Filter<'_>) -> Option<Chunk<'p>> {
-        let columns = part.columns();
+/// A [`Filter`] in the codes of one part.
+#[derive(Clone, Copy)]
+pub(super) struct Codes {
+    event_type: Option<u8>,
+    name: Option<u32>,
+    session: Option<u32>,
+}
+
+impl Codes {
+    /// `None` when no row of the part can match.
+    fn of(columns: &Columns, filter: Filter<'_>) -> Option<Codes> {
         let coded = |column, wanted: Option<&str>| match wanted {
             None => Some(None),
-            Some(value) => {
-                let dictionary = columns.dictionary(column)?;
-                Some(Some((dictionary, dictionary.find(value)?)))
-            }
+            Some(value) => Some(Some(columns.dictionary(column)?.find(value)?)),
         };
-        Some(Chunk {
-            part,
-            columns,
+        Some(Codes {
             event_type: filter.event_type.map(EventType::code),
             name: coded(TextColumn::Name, filter.name)?,
             session: coded(TextColumn::Session, filter.session)?,
         })
     }
 
+    fn wants_all(self) -> bool {
+        self.event_type.is_none() && self.name.is_none() && self.session.is_none()
+    }
+
+    /// Whether a visible row matches.
+    pub fn matches(self, columns: &Columns, row: usize) -> bool {
+        let has = |column, wanted: Option<u32>| {
+            wanted.is_none_or(|wanted| columns.dictionary(column).is_some_and(|codes| codes.code(row) == wanted))
+        };
+        self.event_type.is_none_or(|code| columns.event_type().get(row) == Some(&code))
+            && has(TextColumn::Name, self.name)
+            && has(TextColumn::Session, self.session)
+    }
+}
+
+/// The matching rows of one part.
+pub(super) struct Chunk {
+    loaded: Loaded,
+    /// Positions of the rows that match; `None` when all do.
+    picked: Option<Vec<u32>>,
+}
+
+impl Chunk {
+    /// `None` when no row matches.
+    fn of(loaded: Loaded, filter: Filter<'_>) -> Option<Chunk> {
+        let columns = loaded.columns();
+        let codes = Codes::of(columns, filter)?;
+        if loaded.is_whole() && codes.wants_all() {
+            return (!columns.is_empty()).then_some(Chunk { loaded, picked: None });
+        }
+        let matching = loaded.rows().filter(|row| codes.matches(columns, *row));
+        let picked: Vec<u32> = matching.filter_map(|row| u32::try_from(row).ok()).collect();
+        (!picked.is_empty()).then_some(Chunk { loaded, picked: Some(picked) })
+    }
+
     /// Positions of the rows that match.
-    pub fn rows(&self) -> impl Iterator<Item = usize> + '_ {
-        let all = self.event_type.is_none() && self.name.is_none() && self.session.is_none();
-        self.part.rows().filter(move |row| all || self.matches(*row))
+    pub fn rows(&self) -> Rows<'_> {
+        match &self.picked {
+            Some(picked) => Rows::Picked(picked.iter()),
+            None => Rows::Every(0..self.columns().len()),
+        }
     }
 
-    /// The same rows under another filter; `None` when none can match.
-    pub fn narrowed(&self, filter: Filter<'_>) -> Option<Chunk<'p>> {
-        Chunk::of(self.part, filter)
+    /// Number of rows that match; at least one.
+    pub fn len(&self) -> usize {
+        self.picked.as_ref().map_or(self.columns().len(), Vec::len)
     }
 
-    /// Whether a row of [`Chunk::rows`] without a filter matches this one's.
-    pub fn matches(&self, row: usize) -> bool {
-        let has = |wanted: &Option<(Dictionary<'_>, u32)>| wanted.is_none_or(|(column, code)| column.code(row) == code);
-        self.event_type.is_none_or(|code| self.type_code(row) == code) && has(&self.name) && has(&self.session)
+    /// The columns; read them only at the positions that [`Chunk::rows`] gives.
+    pub fn columns(&self) -> &Columns {
+        self.loaded.columns()
+    }
+
+    /// Another filter in the codes of this chunk; `None` when no row can match it.
+    pub fn codes(&self, filter: Filter<'_>) -> Option<Codes> {
+        Codes::of(self.columns(), filter)
     }
 
     /// The dictionary of a column; `None` when no row of the chunk has a value.
-    pub fn dictionary(&self, column: TextColumn) -> Option<Dictionary<'p>> {
-        self.columns.dictionary(column)
+    pub fn dictionary(&self, column: TextColumn) -> Option<Dictionary<'_>> {
+        self.columns().dictionary(column)
+    }
+
+    /// The rows as the hot loops look at them.
+    pub fn view(&self) -> View<'_> {
+        View::of(self.columns())
+    }
+}
+
+/// The columns that nearly every question looks at, at hand as slices.
+#[derive(Clone, Copy)]
+pub(super) struct View<'c> {
+    pub columns: &'c Columns,
+    times: &'c [i64],
+    types: &'c [u8],
+    ok: &'c [u8],
+}
+
+impl<'c> View<'c> {
+    /// The view of some columns.
+    pub fn of(columns: &'c Columns) -> View<'c> {
+        View { columns, times: columns.time(), types: columns.event_type(), ok: columns.ok() }
     }
 
     /// When the event happened.
+    #[inline]
     pub fn time(&self, row: usize) -> i64 {
-        self.columns.time().get(row).copied().unwrap_or_default()
+        self.times.get(row).copied().unwrap_or_default()
     }
 
     /// The code of the event's type.
+    #[inline]
     pub fn type_code(&self, row: usize) -> u8 {
-        type_code(self.columns, row)
+        self.types.get(row).copied().unwrap_or_default()
     }
 
-    /// Whether the event counts as an error.
+    /// Whether the event counts as an error (the definition is in the folder's tour).
+    #[inline]
     pub fn is_error(&self, row: usize) -> bool {
-        is_error(self.columns, row)
+        let ok = self.ok.get(row).copied().unwrap_or(NOT_SAID);
+        let code = self.type_code(row);
+        ok == FAILED
+            || code == EventType::Error as u8
+            || code == EventType::HttpRequest as u8
+                && ok == NOT_SAID
+                && self.columns.status(row).is_some_and(|status| status >= FIRST_SERVER_ERROR)
     }
 
     /// Whether the event counts as a request.
+    #[inline]
     pub fn is_request(&self, row: usize) -> bool {
         is_request(self.type_code(row))
     }
 
     /// Whether the event is a call of a tool.
+    #[inline]
     pub fn is_tool_call(&self, row: usize) -> bool {
         self.type_code(row) == EventType::McpToolCall as u8
     }
 }
 
-fn type_code(columns: &Columns, row: usize) -> u8 {
-    columns.event_type().get(row).copied().unwrap_or_default()
+/// Positions of rows.
+pub(super) enum Rows<'c> {
+    /// All of a chunk.
+    Every(std::ops::Range<usize>),
+    /// Some.
+    Picked(std::slice::Iter<'c, u32>),
 }
 
-/// Whether a row counts as an error (the definition is in the folder's tour).
-pub(super) fn is_error(columns: &Columns, row: usize) -> bool {
-    let ok = columns.ok().get(row).copied().unwrap_or(NOT_SAID);
-    let code = type_code(columns, row);
-    ok == FAILED
-        || code == EventType::Error as u8
-        || code == EventType::HttpRequest as u8
-            && ok == NOT_SAID
-            && columns.status(row).is_some_and(|status| status >= FIRST_SERVER_ERROR)
+impl Iterator for Rows<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        match self {
+            Rows::Every(rows) => rows.next(),
+            Rows::Picked(rows) => rows.next().map(|row| *row as usize),
+        }
+    }
+}
+
+/// The columns that [`View::is_error`] looks at.
+pub(super) fn error_need() -> Need {
+    Need::of(&[Plain::EventType, Plain::Ok, Plain::Status], &[])
 }
 
 fn is_request(code: u8) -> bool {
@@ -186,17 +287,18 @@ mod tests {
         ];
         for (index, (sample, expected)) in cases.into_iter().enumerate() {
             let parts = parts(&[sample], 1);
-            assert_eq!(is_error(parts[0].columns(), 0), expected, "case {index}");
+            let loaded = parts[0].load(&error_need()).unwrap();
+            assert_eq!(View::of(loaded.columns()).is_error(0), expected, "case {index}");
         }
     }
 
     #[test]
     fn a_scan_refuses_too_many_rows_and_stops_when_told() {
         let parts = parts(&vec![Sample::default(); 10], 5);
-        assert_eq!(Scan::new(&parts, 9).err(), Some(Error::TooManyRows { rows_max: 9 }));
+        assert!(matches!(Scan::new(&parts, 9).err(), Some(Error::TooManyRows { rows_max: 9 })));
         let scan = Scan::new(&parts, 10).unwrap();
-        assert_eq!(scan.chunks(Filter::default()).filter(Result::is_ok).count(), 2);
+        assert_eq!(scan.chunks(&Need::NONE, Filter::default()).filter(Result::is_ok).count(), 2);
         let stopped = scan.stopped_by(&|| true);
-        assert_eq!(stopped.chunks(Filter::default()).next().unwrap().err(), Some(Error::Stopped));
+        assert!(matches!(stopped.chunks(&Need::NONE, Filter::default()).next(), Some(Err(Error::Stopped))));
     }
 }

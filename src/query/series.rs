@@ -45,16 +45,25 @@ pub struct Point {
 /// The rows that `params` asks for, by interval.
 ///
 /// # Errors
-/// [`Error::Stopped`].
+/// [`Error::Stopped`], [`Error::Damaged`], [`Error::Erased`].
 pub fn series(scan: &Scan<'_>, params: &Params) -> Result<Series, Error> {
     let (start, interval_ms) = (params.first_point(), params.interval_ms);
     let mut tallies = vec![Tally::default(); usize::try_from(params.points()).unwrap_or(0)];
-    for chunk in scan.chunks(params.filter()) {
+    for chunk in scan.chunks(&Tally::need(), params.filter()) {
         let chunk = chunk?;
+        let rows = chunk.view();
+        // The point of the row before, and its times: neighbours mostly share one, and dividing costs more than looking.
+        let (mut point, mut times) = (0, 0..0);
         for row in chunk.rows() {
-            let point = chunk.time(row).saturating_sub(start) / interval_ms;
-            if let Some(tally) = usize::try_from(point).ok().and_then(|point| tallies.get_mut(point)) {
-                tally.take(&chunk, row);
+            let time = rows.time(row);
+            if !times.contains(&time) {
+                let whole = time.saturating_sub(start).div_euclid(interval_ms);
+                let begin = start.saturating_add(whole.saturating_mul(interval_ms));
+                (point, times) =
+                    (usize::try_from(whole).unwrap_or(usize::MAX), begin..begin.saturating_add(interval_ms));
+            }
+            if let Some(tally) = tallies.get_mut(point) {
+                tally.take(rows, row);
             }
         }
     }

@@ -14,17 +14,19 @@
 //! A session that reaches beyond the range asked for is told as far as it lies inside. Sessions are ordered by last activity, the newest
 //! first; one that becomes active between two pages moves to the front and is not shown again on the second.
 
-use std::borrow::Cow;
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::clock::Millis;
+use crate::store::columns::{ABSENT, Columns, Dictionary};
+use crate::store::need::{Need, Plain};
 use crate::store::row::TextColumn;
 
-use super::group::Groups;
+use super::group::{Entries, Groups, Names};
 use super::params::Cursor;
-use super::scan::{Chunk, Filter};
+use super::scan::{Chunk, Filter, View, error_need};
 use super::{Error, Moment, Params, Scan};
 
 /// Distinct tools that are told of one session; of more, the first to arrive.
@@ -57,20 +59,66 @@ impl Detail for () {
 
 /// The visit that something at `time` belongs to, widened to include it. `visits` stay in order and further apart than the timeout.
 pub(super) fn touch<T: Detail>(visits: &mut Vec<Visit<T>>, time: i64, timeout_ms: i64) -> &mut Visit<T> {
-    let reaches = |visit: &Visit<T>| visit.first.saturating_sub(timeout_ms) <= time;
-    let at = visits.partition_point(|visit| visit.last.saturating_add(timeout_ms) < time);
-    if !visits.get(at).is_some_and(reaches) {
-        visits.insert(at, Visit { first: time, last: time, detail: T::default() });
+    touch_span(visits, (time, time), timeout_ms)
+}
+
+/// The same for a span in which no two neighbours lie further apart than the timeout.
+fn touch_span<T: Detail>(visits: &mut Vec<Visit<T>>, (first, last): (i64, i64), timeout_ms: i64) -> &mut Visit<T> {
+    let at = visits.partition_point(|visit| visit.last.saturating_add(timeout_ms) < first);
+    let reaches = |visit: &&Visit<T>| visit.first.saturating_sub(timeout_ms) <= last;
+    let reached = visits.iter().skip(at).take_while(reaches).count();
+    if reached == 0 {
+        visits.insert(at, Visit { first, last, detail: T::default() });
     }
-    let bridged = visits.get(at + 1).is_some_and(reaches).then(|| visits.remove(at + 1));
+    let bridged = if reached > 1 { visits.drain(at + 1..at + reached).collect() } else { Vec::new() };
     let visit = visits.get_mut(at).expect("a visit was found or inserted at this place");
-    visit.first = visit.first.min(time);
-    visit.last = visit.last.max(time);
-    if let Some(later) = bridged {
-        visit.last = later.last;
+    visit.first = visit.first.min(first);
+    visit.last = visit.last.max(last);
+    for later in bridged {
+        visit.last = visit.last.max(later.last);
         visit.detail.merge(later.detail);
     }
     visit
+}
+
+/// Counts sessions where nothing else is asked of them.
+#[derive(Default)]
+pub(super) struct Counter(Groups<Vec<Visit<()>>>);
+
+impl Counter {
+    /// Takes in the rows of a chunk.
+    pub fn take(&mut self, chunk: &Chunk, timeout_ms: i64) {
+        const NOTHING: (i64, i64) = (i64::MAX, i64::MIN);
+        let Some(sessions) = chunk.dictionary(TextColumn::Session) else { return };
+        let rows = chunk.view();
+        // The present visit of each session: rows of a visit mostly come together, and only what is left at its end is looked up.
+        let mut present = vec![NOTHING; sessions.len() as usize + 1];
+        for row in chunk.rows() {
+            let (code, time) = (sessions.code(row), rows.time(row));
+            let Some(span) = present.get_mut(code as usize) else { continue };
+            let begin = span.0.saturating_sub(timeout_ms);
+            if time < begin || time > span.1.saturating_add(timeout_ms) {
+                self.put(sessions, code, *span, timeout_ms);
+                *span = NOTHING;
+            }
+            *span = (span.0.min(time), span.1.max(time));
+        }
+        for (code, span) in (ABSENT..).zip(present) {
+            self.put(sessions, code, span, timeout_ms);
+        }
+    }
+
+    fn put(&mut self, sessions: Dictionary<'_>, code: u32, span: (i64, i64), timeout_ms: i64) {
+        let visits = sessions.value(code).filter(|_| span.0 <= span.1).and_then(|value| self.0.entry(value));
+        if let Some(visits) = visits {
+            touch_span(visits, span, timeout_ms);
+        }
+    }
+
+    /// Number of sessions.
+    pub fn count(self) -> u64 {
+        self.0.into_entries().iter().map(|(_, visits)| visits.len() as u64).sum()
+    }
 }
 
 /// When something was said: event time, then arrival.
@@ -109,74 +157,33 @@ impl<T> First<T> {
     }
 }
 
-/// What is told of one session.
+/// What is gathered of one session. Texts are slots of [`Texts`].
 #[derive(Default)]
-pub(super) struct Facts<'p> {
+pub(super) struct Facts {
     pub events: u64,
     pub errors: u64,
     pub requests: u64,
     wanted: bool,
-    user: First<&'p str>,
-    client: First<(&'p str, Option<&'p str>)>,
-    agent: First<Cow<'p, str>>,
-    ip: First<&'p str>,
-    country: First<&'p str>,
-    tools: Vec<(At, &'p str)>,
+    user: First<u32>,
+    client: First<(u32, Option<u32>)>,
+    agent: First<Box<str>>,
+    ip: First<u32>,
+    country: First<u32>,
+    tools: Vec<(At, u32)>,
 }
 
-impl<'p> Facts<'p> {
-    fn take(&mut self, chunk: &Chunk<'p>, row: usize) {
-        let columns = chunk.columns;
-        let at = (chunk.time(row), columns.received().get(row).copied().unwrap_or_default());
-        self.events += 1;
-        self.errors += u64::from(chunk.is_error(row));
-        self.requests += u64::from(chunk.is_request(row));
-        self.user.offer(at, columns.text(TextColumn::User, row));
-        self.ip.offer(at, columns.text(TextColumn::Ip, row));
-        self.country.offer(at, columns.text(TextColumn::Country, row));
-        match columns.text(TextColumn::ClientName, row) {
-            Some(name) => self.client.offer(at, Some((name, columns.text(TextColumn::ClientVersion, row)))),
-            None if self.client.0.is_none() && self.agent.would_take(at) => {
-                self.agent.offer(at, user_agent(columns.attributes(row)));
-            }
-            None => {}
-        }
-        if chunk.is_tool_call(row)
-            && let Some(name) = columns.text(TextColumn::Name, row)
-        {
-            self.use_tool(at, name);
-        }
-    }
-
-    fn use_tool(&mut self, at: At, name: &'p str) {
+impl Facts {
+    fn use_tool(&mut self, at: At, tool: u32) {
         let full = self.tools.len() >= TOOLS_MAX;
-        match self.tools.iter_mut().find(|(_, tool)| *tool == name) {
+        match self.tools.iter_mut().find(|(_, known)| *known == tool) {
             Some((first, _)) => *first = at.min(*first),
-            None if !full => self.tools.push((at, name)),
+            None if !full => self.tools.push((at, tool)),
             None => {}
         }
     }
-
-    /// Names of the tools in the order of first use.
-    pub fn tools(&self) -> Vec<&'p str> {
-        let mut tools = self.tools.clone();
-        tools.sort_by_key(|(at, _)| *at);
-        tools.into_iter().map(|(_, name)| name).collect()
-    }
-
-    /// The address in the form that the policy keeps.
-    pub fn ip(&self) -> Option<&'p str> {
-        self.ip.get().copied()
-    }
-
-    /// Name and version of the client, or else its user agent.
-    pub fn client_info(&self) -> Option<String> {
-        let client = self.client.get().map(|(name, version)| client_info(name, *version));
-        client.or_else(|| self.agent.get().map(|agent| agent.to_string()))
-    }
 }
 
-impl Detail for Facts<'_> {
+impl Detail for Facts {
     fn merge(&mut self, later: Self) {
         self.events += later.events;
         self.errors += later.errors;
@@ -187,7 +194,80 @@ impl Detail for Facts<'_> {
         self.agent.merge(later.agent);
         self.ip.merge(later.ip);
         self.country.merge(later.country);
-        later.tools.into_iter().for_each(|(at, name)| self.use_tool(at, name));
+        later.tools.into_iter().for_each(|(at, tool)| self.use_tool(at, tool));
+    }
+}
+
+/// The texts that sessions speak of, each once.
+#[derive(Default)]
+struct Texts {
+    users: Names,
+    clients: Names,
+    versions: Names,
+    ips: Names,
+    countries: Names,
+    tools: Names,
+}
+
+impl Texts {
+    /// The columns that it looks at.
+    const COLUMNS: [TextColumn; 6] = [
+        TextColumn::User,
+        TextColumn::ClientName,
+        TextColumn::ClientVersion,
+        TextColumn::Ip,
+        TextColumn::Country,
+        TextColumn::Name,
+    ];
+
+    fn of<'t, 'c>(&'t mut self, chunk: &'c Chunk) -> TextsOfChunk<'t, 'c> {
+        TextsOfChunk {
+            rows: chunk.view(),
+            users: self.users.of(chunk.dictionary(TextColumn::User)),
+            clients: self.clients.of(chunk.dictionary(TextColumn::ClientName)),
+            versions: self.versions.of(chunk.dictionary(TextColumn::ClientVersion)),
+            ips: self.ips.of(chunk.dictionary(TextColumn::Ip)),
+            countries: self.countries.of(chunk.dictionary(TextColumn::Country)),
+            tools: self.tools.of(chunk.dictionary(TextColumn::Name)),
+        }
+    }
+}
+
+/// The way from a chunk's rows to [`Texts`].
+struct TextsOfChunk<'t, 'c> {
+    rows: View<'c>,
+    users: Option<Entries<'t, 'c, ()>>,
+    clients: Option<Entries<'t, 'c, ()>>,
+    versions: Option<Entries<'t, 'c, ()>>,
+    ips: Option<Entries<'t, 'c, ()>>,
+    countries: Option<Entries<'t, 'c, ()>>,
+    tools: Option<Entries<'t, 'c, ()>>,
+}
+
+impl TextsOfChunk<'_, '_> {
+    /// Adds what a row says to the facts of its session.
+    fn tell(&mut self, row: usize, facts: &mut Facts) {
+        let (rows, columns) = (self.rows, self.rows.columns);
+        let slot = |entries: &mut Option<Entries<'_, '_, ()>>| entries.as_mut().and_then(|entries| entries.slot(row));
+        let at = (rows.time(row), columns.received().get(row).copied().unwrap_or_default());
+        facts.events += 1;
+        facts.errors += u64::from(rows.is_error(row));
+        facts.requests += u64::from(rows.is_request(row));
+        facts.user.offer(at, slot(&mut self.users));
+        facts.ip.offer(at, slot(&mut self.ips));
+        facts.country.offer(at, slot(&mut self.countries));
+        match slot(&mut self.clients) {
+            Some(client) => facts.client.offer(at, Some((client, slot(&mut self.versions)))),
+            None if facts.client.0.is_none() && facts.agent.would_take(at) => {
+                facts.agent.offer(at, user_agent(columns, row));
+            }
+            None => {}
+        }
+        if rows.is_tool_call(row)
+            && let Some(tool) = slot(&mut self.tools)
+        {
+            facts.use_tool(at, tool);
+        }
     }
 }
 
@@ -196,61 +276,106 @@ pub(super) fn client_info(name: &str, version: Option<&str>) -> String {
     version.map_or_else(|| name.to_owned(), |version| format!("{name} v{version}"))
 }
 
-/// The attribute `user_agent`, where ingest puts what a sender says of it.
-fn user_agent(attributes: &str) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    struct Agent<'a> {
-        #[serde(borrow)]
-        user_agent: Cow<'a, str>,
+/// The attribute where ingest puts what a sender says of its user agent.
+const USER_AGENT: &str = "user_agent";
+
+fn user_agent(columns: &Columns, row: usize) -> Option<Box<str>> {
+    // Where whole attributes are at hand most have none: searching is much cheaper than parsing.
+    let attributes = columns.attributes(row).as_bytes();
+    if !attributes.is_empty() && memchr::memmem::find(attributes, USER_AGENT.as_bytes()).is_none() {
+        return None;
     }
-    // Most attributes have none: searching is much cheaper than parsing.
-    memchr::memmem::find(attributes.as_bytes(), b"\"user_agent\"")?;
-    serde_json::from_str::<Agent<'_>>(attributes).ok().map(|agent| agent.user_agent)
+    columns.attribute(USER_AGENT, row).map(|agent| Box::from(&*agent))
 }
 
 /// One session of a scan.
-pub(super) struct Found<'p> {
-    pub id: &'p str,
-    pub visit: Visit<Facts<'p>>,
+pub(super) struct Found {
+    id: Arc<str>,
+    pub visit: Visit<Facts>,
 }
 
-impl Found<'_> {
-    fn order(&self) -> (std::cmp::Reverse<i64>, &str) {
-        (std::cmp::Reverse(self.visit.last), self.id)
+impl Found {
+    fn order(&self) -> (Reverse<i64>, &str) {
+        (Reverse(self.visit.last), &self.id)
     }
 
-    fn newest_first(a: &Found<'_>, b: &Found<'_>) -> Ordering {
+    fn newest_first(a: &Found, b: &Found) -> Ordering {
         a.order().cmp(&b.order())
+    }
+
+    /// The `session` value.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// The sessions of a scan and what is known of them.
+pub(super) struct Roll {
+    pub found: Vec<Found>,
+    texts: Texts,
+}
+
+impl Roll {
+    /// Keeps the `limit` newest, in order.
+    pub fn keep_newest(&mut self, limit: usize) {
+        if limit < self.found.len() {
+            self.found.select_nth_unstable_by(limit, Found::newest_first);
+            self.found.truncate(limit);
+        }
+        self.found.sort_unstable_by(Found::newest_first);
+    }
+
+    /// Names of a session's tools in the order of first use.
+    pub fn tools(&self, facts: &Facts) -> Vec<String> {
+        let mut tools = facts.tools.clone();
+        tools.sort_by_key(|(at, _)| *at);
+        tools.into_iter().map(|(_, tool)| self.texts.tools.text(tool).to_owned()).collect()
+    }
+
+    /// A session's address in the form that the policy keeps.
+    pub fn ip(&self, facts: &Facts) -> Option<&str> {
+        facts.ip.get().map(|ip| self.texts.ips.text(*ip))
+    }
+
+    /// Name and version of the client, or else its user agent.
+    pub fn client_info(&self, facts: &Facts) -> Option<String> {
+        let (name, version) = self.client(facts);
+        let client = name.map(|name| client_info(name, version));
+        client.or_else(|| facts.agent.get().map(|agent| agent.to_string()))
+    }
+
+    fn client(&self, facts: &Facts) -> (Option<&str>, Option<&str>) {
+        let (name, version) = facts.client.get().copied().unzip();
+        (name.map(|name| self.texts.clients.text(name)), version.flatten().map(|v| self.texts.versions.text(v)))
     }
 }
 
 /// The sessions in which something matches `wanted`; their other events belong to them too.
-pub(super) fn find<'p>(scan: &Scan<'p>, wanted: Filter<'_>, timeout_ms: i64) -> Result<Vec<Found<'p>>, Error> {
-    let mut sessions: Groups<'p, Vec<Visit<Facts<'p>>>> = Groups::default();
-    for chunk in scan.chunks(Filter { session: wanted.session, ..Filter::default() }) {
+pub(super) fn find(scan: &Scan<'_>, wanted: Filter<'_>, timeout_ms: i64) -> Result<Roll, Error> {
+    let mut sessions: Groups<Vec<Visit<Facts>>> = Groups::default();
+    let mut texts = Texts::default();
+    let need = Texts::COLUMNS.into_iter().fold(error_need().and(&wanted.need()), Need::text);
+    let need = need.text(TextColumn::Session).plain(Plain::Time).plain(Plain::Received).attribute(USER_AGENT);
+    for chunk in scan.chunks(&need, Filter { session: wanted.session, ..Filter::default() }) {
         let chunk = chunk?;
-        let matching = chunk.narrowed(wanted);
+        let codes = chunk.codes(wanted);
         let Some(mut entries) = sessions.of(chunk.dictionary(TextColumn::Session)) else { continue };
+        let mut texts = texts.of(&chunk);
         for row in chunk.rows() {
             if let Some(visits) = entries.at(row) {
-                let facts = &mut touch(visits, chunk.time(row), timeout_ms).detail;
-                facts.take(&chunk, row);
-                facts.wanted |= matching.as_ref().is_some_and(|chunk| chunk.matches(row));
+                let facts = &mut touch(visits, texts.rows.time(row), timeout_ms).detail;
+                texts.tell(row, facts);
+                facts.wanted |= codes.is_some_and(|codes| codes.matches(chunk.columns(), row));
             }
         }
     }
-    let visits = sessions.into_entries().into_iter();
-    let found = visits.flat_map(|(id, visits)| visits.into_iter().map(move |visit| Found { id, visit }));
-    Ok(found.filter(|found| found.visit.detail.wanted).collect())
-}
-
-/// Keeps the `limit` newest, in order.
-pub(super) fn keep_newest(found: &mut Vec<Found<'_>>, limit: usize) {
-    if limit < found.len() {
-        found.select_nth_unstable_by(limit, Found::newest_first);
-        found.truncate(limit);
+    let mut found = Vec::new();
+    for (id, visits) in sessions.into_entries() {
+        let id: Arc<str> = id.into();
+        let wanted = visits.into_iter().filter(|visit| visit.detail.wanted);
+        found.extend(wanted.map(|visit| Found { id: Arc::clone(&id), visit }));
     }
-    found.sort_unstable_by(Found::newest_first);
+    Ok(Roll { found, texts })
 }
 
 /// The answer of `sessions`. No `Debug` here and below: sessions belong to people.
@@ -303,37 +428,33 @@ pub struct Client {
 /// One page of the sessions that have an event that `params` asks for. `type` and `name` choose sessions, not events within them.
 ///
 /// # Errors
-/// [`Error::Stopped`].
+/// [`Error::Stopped`], [`Error::Damaged`], [`Error::Erased`].
 pub fn sessions(scan: &Scan<'_>, params: &Params, timeout_ms: i64, now: Millis) -> Result<Sessions, Error> {
-    let mut found = find(scan, params.filter(), timeout_ms)?;
+    let mut roll = find(scan, params.filter(), timeout_ms)?;
     if let Some(Cursor { last_activity, id }) = &params.cursor {
-        found.retain(|found| found.order() > (std::cmp::Reverse(last_activity.0), id.as_str()));
+        roll.found.retain(|found| found.order() > (Reverse(last_activity.0), id.as_str()));
     }
-    let more = found.len() > params.limit;
-    keep_newest(&mut found, params.limit);
-    let next_cursor = found.last().filter(|_| more).map(|last| Cursor::encode(Millis(last.visit.last), last.id));
-    Ok(Sessions { sessions: found.iter().map(|found| tell(found, timeout_ms, now)).collect(), next_cursor })
+    let more = roll.found.len() > params.limit;
+    roll.keep_newest(params.limit);
+    let next_cursor = roll.found.last().filter(|_| more).map(|last| Cursor::encode(Millis(last.visit.last), &last.id));
+    Ok(Sessions { sessions: roll.found.iter().map(|found| tell(&roll, found, timeout_ms, now)).collect(), next_cursor })
 }
 
-fn tell(found: &Found<'_>, timeout_ms: i64, now: Millis) -> Session {
+fn tell(roll: &Roll, found: &Found, timeout_ms: i64, now: Millis) -> Session {
     let (visit, facts) = (&found.visit, &found.visit.detail);
-    let text = |first: &First<&str>| first.get().map(|text| (*text).to_owned());
-    let client = facts.client.get();
+    let (name, version) = roll.client(facts);
     Session {
-        id: found.id.to_owned(),
-        user: text(&facts.user),
-        client: Client {
-            name: client.map(|(name, _)| (*name).to_owned()),
-            version: client.and_then(|(_, version)| version.map(str::to_owned)),
-        },
-        ip: text(&facts.ip),
-        country: text(&facts.country),
+        id: found.id().to_owned(),
+        user: facts.user.get().map(|user| roll.texts.users.text(*user).to_owned()),
+        client: Client { name: name.map(str::to_owned), version: version.map(str::to_owned) },
+        ip: roll.ip(facts).map(str::to_owned),
+        country: facts.country.get().map(|country| roll.texts.countries.text(*country).to_owned()),
         started: Moment(Millis(visit.first)),
         last_activity: Moment(Millis(visit.last)),
         duration_ms: visit.last.saturating_sub(visit.first),
         events: facts.events,
         errors: facts.errors,
-        tools: facts.tools().into_iter().map(str::to_owned).collect(),
+        tools: roll.tools(facts),
         active: visit.is_active(now, timeout_ms),
     }
 }
@@ -414,7 +535,7 @@ mod tests {
         let info = |samples: &[Sample]| {
             let parts = oracle::parts(samples, 2);
             let found = find(&Scan::new(&parts, 10).unwrap(), Filter::default(), TIMEOUT_MS).unwrap();
-            found[0].visit.detail.client_info()
+            found.client_info(&found.found[0].visit.detail)
         };
         let agent = r#"{"a":1,"user_agent":"curl/8 \"x\""}"#;
         let known = event(5, Some(("Claude Desktop", Some("1.0"))), "");
@@ -424,7 +545,7 @@ mod tests {
             info(&[event(1, None, r#"{"x":{"user_agent":"inner"}}"#), event(2, None, agent)]).unwrap(),
             "curl/8 \"x\""
         );
-        assert_eq!(info(&[event(1, None, r#"{"user_agent":5}"#)]), None);
+        assert_eq!(info(&[event(1, None, r#"{"user_agent":null}"#)]), None);
     }
 
     #[test]
@@ -437,6 +558,6 @@ mod tests {
         };
         let parts = oracle::parts(&(0..TOOLS_MAX + 50).map(call).collect::<Vec<_>>(), 64);
         let found = find(&Scan::new(&parts, 1000).unwrap(), Filter::default(), TIMEOUT_MS).unwrap();
-        assert_eq!(found[0].visit.detail.tools().len(), TOOLS_MAX);
+        assert_eq!(found.tools(&found.found[0].visit.detail).len(), TOOLS_MAX);
     }
 }

@@ -5,9 +5,9 @@ use serde::Serialize;
 use crate::privacy::event::EventType;
 use crate::store::row::TextColumn;
 
-use super::group::{Distinct, Groups};
+use super::group::Distinct;
 use super::number::rate;
-use super::session::{Visit, touch};
+use super::session::Counter;
 use super::tally::{Tally, shown};
 use super::{Error, Moment, Params, Scan};
 
@@ -73,27 +73,26 @@ pub struct OfType {
 /// Totals of the rows that `params` asks for. A session that reaches beyond the range counts with what lies in it.
 ///
 /// # Errors
-/// [`Error::Stopped`].
+/// [`Error::Stopped`], [`Error::Damaged`], [`Error::Erased`].
 pub fn summary(scan: &Scan<'_>, params: &Params, timeout_ms: i64) -> Result<Summary, Error> {
     let mut types: [Tally; TYPE_CODES] = std::array::from_fn(|_| Tally::default());
     let mut users = Distinct::default();
-    let mut sessions: Groups<'_, Vec<Visit<()>>> = Groups::default();
-    for chunk in scan.chunks(params.filter()) {
+    let mut sessions = Counter::default();
+    let need = Tally::need().text(TextColumn::User).text(TextColumn::Session);
+    for chunk in scan.chunks(&need, params.filter()) {
         let chunk = chunk?;
+        let rows = chunk.view();
         let mut marks = Distinct::marks(chunk.dictionary(TextColumn::User));
-        let mut visits = sessions.of(chunk.dictionary(TextColumn::Session));
         for row in chunk.rows() {
-            if let Some(tally) = types.get_mut(usize::from(chunk.type_code(row))) {
-                tally.take(&chunk, row);
+            if let Some(tally) = types.get_mut(usize::from(rows.type_code(row))) {
+                tally.take(rows, row);
             }
             marks.mark(row);
-            if let Some(visits) = visits.as_mut().and_then(|visits| visits.at(row)) {
-                touch(visits, chunk.time(row), timeout_ms);
-            }
         }
         users.take(&marks);
+        sessions.take(&chunk, timeout_ms);
     }
-    let sessions = sessions.into_entries().iter().map(|(_, visits)| visits.len() as u64).sum();
+    let sessions = sessions.count();
     Ok(answer(params, &types, users.len(), sessions))
 }
 

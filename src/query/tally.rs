@@ -3,30 +3,43 @@
 use serde::Serialize;
 
 use crate::clock::Millis;
+use crate::store::need::{Need, Plain};
 
 use super::Moment;
 use super::number::{Sketch, rate, round};
-use super::scan::Chunk;
+use super::scan::{View, error_need};
 
 /// Decimals of milliseconds in answers: microseconds.
 pub(super) const MS_DECIMALS: i32 = 3;
 
 /// Counts, errors, durations and the newest moment of some events.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Tally {
     pub events: u64,
     pub errors: u64,
     pub durations: Sketch,
-    newest: Option<i64>,
+    newest: i64,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Tally { events: 0, errors: 0, durations: Sketch::default(), newest: i64::MIN }
+    }
 }
 
 impl Tally {
+    /// The columns that it looks at.
+    pub fn need() -> Need {
+        error_need().plain(Plain::Time).plain(Plain::Duration)
+    }
+
     /// Counts one row.
-    pub fn take(&mut self, chunk: &Chunk<'_>, row: usize) {
+    #[inline]
+    pub fn take(&mut self, rows: View<'_>, row: usize) {
         self.events += 1;
-        self.errors += u64::from(chunk.is_error(row));
-        self.newest = self.newest.max(Some(chunk.time(row)));
-        if let Some(duration) = chunk.columns.duration_ms(row) {
+        self.errors += u64::from(rows.is_error(row));
+        self.newest = self.newest.max(rows.time(row));
+        if let Some(duration) = rows.columns.duration_ms(row) {
             self.durations.insert(duration);
         }
     }
@@ -47,7 +60,7 @@ impl Tally {
             error_rate: rate(self.errors, self.events),
             mean_ms: shown(self.durations.mean()),
             p95_ms: shown(self.durations.quantile(0.95)),
-            last_seen: self.newest.map(|newest| Moment(Millis(newest))),
+            last_seen: (self.events > 0).then_some(Moment(Millis(self.newest))),
         }
     }
 }

@@ -4,17 +4,15 @@
 //! Dimensions that could single out a person are refused when the parameters are read.
 
 use std::cmp::Reverse;
-use std::fmt::Display;
 
-use hashbrown::HashMap;
 use serde::Serialize;
 
 use crate::privacy::event::EventType;
+use crate::store::need::Plain;
 use crate::store::row::TextColumn;
 
-use super::group::Groups;
+use super::group::{Groups, Numbers};
 use super::params::By;
-use super::scan::Chunk;
 use super::tally::{Cells, Tally};
 use super::{Error, Moment, Params, Scan};
 
@@ -60,54 +58,60 @@ pub struct Other {
 /// The rows that `params` asks for, by `params.by`, at most `params.limit` values.
 ///
 /// # Errors
-/// [`Error::Stopped`].
+/// [`Error::Stopped`], [`Error::Damaged`], [`Error::Erased`].
 pub fn top(scan: &Scan<'_>, params: &Params) -> Result<Top, Error> {
-    match params.by {
-        By::Type => {
-            by_number(scan, params, |chunk, row| EventType::from_code(chunk.type_code(row)).map(EventType::name))
-        }
-        By::Status => by_number(scan, params, |chunk, row| chunk.columns.status(row)),
+    let (groups, absent) = match params.by {
+        By::Type => by_number(scan, params, Plain::EventType)?,
+        By::Status => by_number(scan, params, Plain::Status)?,
         By::Name | By::Method | By::Client | By::Server | By::Model | By::Language | By::Error => {
-            by_text(scan, params, params.by.column().unwrap_or(TextColumn::Name))
+            by_text(scan, params, params.by.column().unwrap_or(TextColumn::Name))?
         }
-    }
+    };
+    Ok(answer(params, groups, absent))
 }
 
-fn by_text(scan: &Scan<'_>, params: &Params, column: TextColumn) -> Result<Top, Error> {
-    let mut groups: Groups<'_, Tally> = Groups::default();
+/// The tallies by value, and that of the rows without one.
+type Gathered = (Vec<(Box<str>, Tally)>, Tally);
+
+fn by_text(scan: &Scan<'_>, params: &Params, column: TextColumn) -> Result<Gathered, Error> {
+    let mut groups: Groups<Tally> = Groups::default();
     let mut absent = Tally::default();
-    for chunk in scan.chunks(params.filter()) {
+    for chunk in scan.chunks(&Tally::need().text(column), params.filter()) {
         let chunk = chunk?;
+        let rows = chunk.view();
         let mut entries = groups.of(chunk.dictionary(column));
         for row in chunk.rows() {
             let entry = entries.as_mut().and_then(|entries| entries.at(row));
-            entry.unwrap_or(&mut absent).take(&chunk, row);
+            entry.unwrap_or(&mut absent).take(rows, row);
         }
     }
-    Ok(answer(params, groups.into_entries(), absent))
+    Ok((groups.into_entries(), absent))
 }
 
-fn by_number<K: Eq + Ord + std::hash::Hash + Display>(
-    scan: &Scan<'_>,
-    params: &Params,
-    key: impl Fn(&Chunk<'_>, usize) -> Option<K>,
-) -> Result<Top, Error> {
-    let mut groups: HashMap<K, Tally> = HashMap::new();
+fn by_number(scan: &Scan<'_>, params: &Params, column: Plain) -> Result<Gathered, Error> {
+    let mut groups: Numbers<Tally> = Numbers::default();
     let mut absent = Tally::default();
-    for chunk in scan.chunks(params.filter()) {
+    let of_type = column == Plain::EventType;
+    for chunk in scan.chunks(&Tally::need().plain(column), params.filter()) {
         let chunk = chunk?;
+        let rows = chunk.view();
         for row in chunk.rows() {
-            let entry = key(&chunk, row).map(|key| groups.entry(key).or_default());
-            entry.unwrap_or(&mut absent).take(&chunk, row);
+            let number = if of_type { Some(u16::from(rows.type_code(row))) } else { rows.columns.status(row) };
+            let entry = number.and_then(|number| groups.at(number));
+            entry.unwrap_or(&mut absent).take(rows, row);
         }
     }
-    Ok(answer(params, groups.into_iter().collect(), absent))
+    let text = |number: u16| match u8::try_from(number).ok().and_then(EventType::from_code).filter(|_| of_type) {
+        Some(event_type) => event_type.name().into(),
+        None => number.to_string().into_boxed_str(),
+    };
+    Ok((groups.into_entries().into_iter().map(|(number, tally)| (text(number), tally)).collect(), absent))
 }
 
-fn answer<K: Ord + Display>(params: &Params, mut groups: Vec<(K, Tally)>, absent: Tally) -> Top {
+fn answer(params: &Params, mut groups: Vec<(Box<str>, Tally)>, absent: Tally) -> Top {
     groups.sort_unstable_by(|(a, x), (b, y)| Reverse(x.events).cmp(&Reverse(y.events)).then_with(|| a.cmp(b)));
     let (shown, beyond) = groups.split_at(params.limit.min(groups.len()));
-    let sum = |groups: &[(K, Tally)]| {
+    let sum = |groups: &[(Box<str>, Tally)]| {
         groups.iter().fold(Tally::default(), |mut sum, (_, tally)| {
             sum.merge(tally);
             sum

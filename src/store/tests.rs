@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::need::Need;
 use super::row::{Row, TextColumn};
 use super::*;
 use crate::clock::{DAY_MS, HOUR_MS};
@@ -43,7 +44,8 @@ impl Bench {
     fn rows(&self, tenant: TenantId, now: Millis) -> Vec<String> {
         let mut rows = Vec::new();
         for part in self.store.read(tenant, EVER.0, EVER.1, now) {
-            rows.extend(part.rows().map(|row| format!("{:?}", part.columns().row(row).unwrap())));
+            let loaded = part.load(&Need::all()).unwrap();
+            rows.extend(loaded.rows().map(|row| format!("{:?}", loaded.columns().row(row).unwrap())));
         }
         rows.sort();
         rows
@@ -152,8 +154,14 @@ fn a_range_of_time_includes_its_beginning_and_excludes_its_end() {
     let tenant = TenantId([1; 8]);
     let bench = Bench::open(dir.path(), NOW);
     bench.append(tenant, encode(&[(EventType::Custom, NOW.0, 1)]));
-    let count =
-        |from, to| bench.store.read(tenant, from, to, NOW).iter().map(|part| part.rows().count()).sum::<usize>();
+    let count = |from, to| {
+        bench
+            .store
+            .read(tenant, from, to, NOW)
+            .iter()
+            .map(|part| part.load(&Need::NONE).unwrap().rows().count())
+            .sum::<usize>()
+    };
     assert_eq!(count(NOW, NOW.plus(1)), 1);
     assert_eq!(count(NOW.plus(-1), NOW), 0);
     assert_eq!(count(NOW.plus(1), NOW.plus(2)), 0);
@@ -167,7 +175,7 @@ fn a_reader_keeps_what_it_took_while_the_bucket_grows() {
     bench.append(tenant, encode(&[(EventType::Custom, NOW.0, 1)]));
     let held = bench.store.read(tenant, EVER.0, EVER.1, NOW);
     bench.append(tenant, encode(&vec![(EventType::Custom, NOW.0, 2); 5_000]));
-    assert_eq!(held.iter().map(|part| part.rows().count()).sum::<usize>(), 1);
+    assert_eq!(held.iter().map(|part| part.load(&Need::NONE).unwrap().rows().count()).sum::<usize>(), 1);
     assert_eq!(bench.rows(tenant, NOW).len(), 5_001);
     assert_eq!(bench.store.usage().rows, 5_001);
 }
@@ -218,7 +226,8 @@ fn every_member_of_an_event_has_its_column() {
     rows.push(&clean, NOW);
     bench.append(tenant, rows);
     let parts = bench.store.read(tenant, EVER.0, EVER.1, NOW);
-    let columns = parts[0].columns();
+    let loaded = parts[0].load(&Need::all()).unwrap();
+    let columns = loaded.columns();
     for column in TextColumn::ALL {
         let pseudonymous = matches!(column, TextColumn::User | TextColumn::Ip | TextColumn::Country);
         let expected = (!pseudonymous).then(|| format!("text {}", column as usize));
