@@ -4,17 +4,20 @@
 //! the [`Writer`]'s thread writes and syncs for a whole group of submitters at once.
 //!
 //! Invariant: nothing is written outside a synced batch, and after a failed write nothing is written at all until a restart
-//! (the only honest state, since the kernel may have dropped the pages that it could not write).
+//! (the only honest state, since the kernel may have dropped the pages that it could not write). So that a full disk does not come to that,
+//! the writer looks for room before it begins.
 
 mod log_check;
 mod writer;
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use rocksdb::properties::BACKGROUND_ERRORS;
 use rocksdb::{
-    ColumnFamilyDescriptor, DB, DBRecoveryMode, Direction, IteratorMode, LogLevel, Options, ReadOptions, WriteBatch,
-    WriteOptions,
+    ColumnFamilyDescriptor, DB, DBRecoveryMode, Direction, Env, IteratorMode, LogLevel, Options, ReadOptions,
+    WriteBatch, WriteOptions,
 };
 
 pub use writer::{CommitError, GroupStats, Participant, Writer, WriterSettings};
@@ -98,6 +101,9 @@ pub enum Error {
     /// The directory could not be read.
     #[error("the database's directory could not be read")]
     Directory(#[source] std::io::Error),
+    /// No space is left on the disk.
+    #[error("the disk is full")]
+    Full(#[source] rocksdb::Error),
     /// The disk or the operating system refused.
     #[error("the database could not be read or written")]
     Io(#[source] rocksdb::Error),
@@ -112,6 +118,9 @@ impl From<rocksdb::Error> for Error {
         } else if error.as_ref().contains("lock") {
             // RocksDB reports a held LOCK file as a plain input/output error.
             Error::Locked
+        } else if error.as_ref().contains("No space left on device") {
+            // Likewise; these are its own words for it.
+            Error::Full(error)
         } else {
             Error::Io(error)
         }
@@ -121,6 +130,8 @@ impl From<rocksdb::Error> for Error {
 /// The open database.
 pub struct Kv {
     db: DB,
+    /// Failures of RocksDB's own work that it has recovered from, as far as is known.
+    failures_over: AtomicU64,
 }
 
 impl Kv {
@@ -129,8 +140,18 @@ impl Kv {
     /// # Errors
     /// [`Error::Locked`] when another process holds it, [`Error::Corrupt`] or [`Error::LogDamaged`] when it is damaged beyond a torn last write.
     pub fn open(dir: &Path) -> Result<Kv, Error> {
-        check_log(dir)?;
+        Kv::open_with(dir, Options::default())
+    }
+
+    /// The same on a disk of the caller's: tests have one that fails and loses what was not synced.
+    pub fn open_on(env: &Env, dir: &Path) -> Result<Kv, Error> {
         let mut options = Options::default();
+        options.set_env(env);
+        Kv::open_with(dir, options)
+    }
+
+    fn open_with(dir: &Path, mut options: Options) -> Result<Kv, Error> {
+        check_log(dir)?;
         options.create_if_missing(true);
         options.create_missing_column_families(true);
         // A process killed while writing leaves half a record at the end of the log: recover to the point before it. Damage before the end
@@ -145,7 +166,7 @@ impl Kv {
         options.set_keep_log_file_num(4);
         options.set_log_level(LogLevel::Warn);
         let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family.options()));
-        Ok(Kv { db: DB::open_cf_descriptors(&options, dir, families)? })
+        Ok(Kv::new(DB::open_cf_descriptors(&options, dir, families)?))
     }
 
     /// Opens an existing database for reading, also while another process writes it.
@@ -154,7 +175,11 @@ impl Kv {
         let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family.options()));
         let mut options = Options::default();
         options.set_log_level(LogLevel::Warn);
-        Ok(Kv { db: DB::open_cf_descriptors_read_only(&options, dir, families, false)? })
+        Ok(Kv::new(DB::open_cf_descriptors_read_only(&options, dir, families, false)?))
+    }
+
+    fn new(db: DB) -> Kv {
+        Kv { db, failures_over: AtomicU64::new(0) }
     }
 
     /// The value of `key`.
@@ -190,6 +215,31 @@ impl Kv {
             }
         }
         Ok(self.db.write_opt(inner, &options)?)
+    }
+
+    /// Bytes that may still be written to the disk, if it tells.
+    fn free_bytes(&self) -> Option<u64> {
+        let disk = rustix::fs::statvfs(self.db.path()).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    /// Whether RocksDB takes writes. It refuses them when its own work has failed, until it has recovered, and does not say so unless it is
+    /// asked to write: then nothing is written, synced.
+    ///
+    /// # Errors
+    /// [`Error::Full`] when it will recover by itself once there is room.
+    fn check_writable(&self) -> Result<(), Error> {
+        let failures = self.db.property_int_value(BACKGROUND_ERRORS)?.unwrap_or_default();
+        if failures != self.failures_over.load(Ordering::Relaxed) {
+            self.write_synced(Batch::default())?;
+            self.failures_over.store(failures, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Ends RocksDB's own work, such as recovering from a failed write: nothing changes on the disk any more. Reads go on.
+    fn freeze(&self) {
+        self.db.cancel_all_background_work(false);
     }
 
     /// Writes everything that only the write-ahead log holds into tables, so that the next start has nothing to replay.
