@@ -173,13 +173,17 @@ impl Gateway {
     /// Opens the data directory that `config` names, creating what is missing.
     pub fn open(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<Gateway, Error> {
         create_private_dir(&config.data_dir)?;
-        Gateway::open_on(Kv::open(&database(config))?, config, clock, entropy)
+        Gateway::open_on(Arc::new(Kv::open(&database(config))?), config, clock, entropy)
     }
 
     /// The same with a database that is open already: the one at [`database`].
-    pub fn open_on(kv: Kv, config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<Gateway, Error> {
+    pub fn open_on(
+        kv: Arc<Kv>,
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Gateway, Error> {
         let dir = &config.data_dir;
-        let kv = Arc::new(kv);
         let now = clock.now();
         let metrics = Arc::new(Metrics::default());
         let known_keys = kv.get(Family::Meta, META_KEY_FILE)?;

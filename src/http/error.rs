@@ -212,8 +212,11 @@ impl From<CommitError> for Problem {
             CommitError::Stopped => Problem::overloaded("the gateway is shutting down"),
             CommitError::Full => Problem {
                 kind: REDUCED_CAPACITY,
-                ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the disk is full; events are refused until there is room")
-                    .header("Retry-After", BROKEN_RETRY_S.to_string())
+                ..Problem::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the disk is full; events are refused until there is room",
+                )
+                .header("Retry-After", BROKEN_RETRY_S.to_string())
             },
             CommitError::Poisoned => {
                 Problem::broken("nothing can be written until an operator restarts the gateway", &error)

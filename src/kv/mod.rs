@@ -115,12 +115,12 @@ impl From<rocksdb::Error> for Error {
         let kind = error.kind();
         if matches!(kind, ErrorKind::Corruption | ErrorKind::InvalidArgument | ErrorKind::NotSupported) {
             Error::Corrupt(error)
-        } else if error.as_ref().contains("lock") {
-            // RocksDB reports a held LOCK file as a plain input/output error.
-            Error::Locked
         } else if error.as_ref().contains("No space left on device") {
-            // Likewise; these are its own words for it.
+            // RocksDB reports a full disk as an input/output error with these words,
             Error::Full(error)
+        } else if error.as_ref().contains("lock") {
+            // ... and a held LOCK file as a plain one.
+            Error::Locked
         } else {
             Error::Io(error)
         }

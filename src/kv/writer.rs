@@ -171,11 +171,23 @@ impl Shared {
     }
 }
 
-/// Handle to the writer's thread; clones share it.
+/// Handle to the writer's thread; clones share it. Without [`Writer::stop`] the thread ends some time after the last of them is gone.
 #[derive(Clone)]
 pub struct Writer {
     shared: Arc<Shared>,
-    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+    thread: Arc<Thread>,
+}
+
+struct Thread {
+    shared: Arc<Shared>,
+    handle: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Drop for Thread {
+    /// Does not wait: the last handle may go on the thread itself, with a submission that held it.
+    fn drop(&mut self) {
+        self.shared.close(CommitError::Stopped);
+    }
 }
 
 impl Writer {
@@ -194,8 +206,9 @@ impl Writer {
             expected: Expected { last: 1, groups: 0 },
             observe: Box::new(observe),
         };
-        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || work.run())?;
-        Ok(Writer { shared, thread: Arc::new(Mutex::new(Some(thread))) })
+        let handle = std::thread::Builder::new().name("writer".into()).spawn(move || work.run())?;
+        let thread = Arc::new(Thread { shared: Arc::clone(&shared), handle: Mutex::new(Some(handle)) });
+        Ok(Writer { shared, thread })
     }
 
     /// Queues events of about `cost` bytes. `stage` and `done` run on the writer's thread (see the module); what the one returns the
@@ -298,10 +311,10 @@ impl Writer {
     /// Writes what is queued, refuses what comes later, and ends the thread.
     pub fn stop(&self) {
         self.shared.close(CommitError::Stopped);
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
+        let handle = self.thread.handle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(handle) = handle {
             // A panic of the thread has poisoned the queue already; there is nothing left to do about it here.
-            let _ = thread.join();
+            let _ = handle.join();
         }
     }
 }
@@ -472,13 +485,12 @@ mod tests {
     use super::super::Family;
     use super::*;
 
-    const SETTINGS: WriterSettings =
-        WriterSettings {
-            linger: Duration::from_millis(1),
-            group_bytes_max: 1 << 20,
-            queue_bytes_max: 1 << 20,
-            disk_free_min: 0,
-        };
+    const SETTINGS: WriterSettings = WriterSettings {
+        linger: Duration::from_millis(1),
+        group_bytes_max: 1 << 20,
+        queue_bytes_max: 1 << 20,
+        disk_free_min: 0,
+    };
 
     fn writer(kv: &Arc<Kv>) -> Writer {
         Writer::start(Arc::clone(kv), Vec::new(), SETTINGS, |_| ()).unwrap()
@@ -527,6 +539,29 @@ mod tests {
         let refused = writer.submit(SETTINGS.queue_bytes_max + 1, |_| (), |_| ());
         assert_eq!(refused, Err(CommitError::Overloaded));
         writer.stop();
+    }
+
+    #[test]
+    fn a_full_disk_refuses_before_anything_is_queued() {
+        let dir = tempfile::tempdir().unwrap();
+        let kv = Arc::new(Kv::open(dir.path()).unwrap());
+        let settings = WriterSettings { disk_free_min: u64::MAX, ..SETTINGS };
+        let writer = Writer::start(Arc::clone(&kv), Vec::new(), settings, |_| ()).unwrap();
+        let refused = writer.submit(1, |_| panic!("it was staged"), |_: Result<(), _>| panic!("it was answered twice"));
+        assert_eq!(refused, Err(CommitError::Full));
+        assert_eq!(writer.commit(|_| ()), Err(CommitError::Full));
+        assert!(!writer.is_poisoned());
+        writer.stop();
+    }
+
+    #[test]
+    fn without_a_handle_the_thread_ends_and_lets_go_of_the_database() {
+        let dir = tempfile::tempdir().unwrap();
+        let kv = Arc::new(Kv::open(dir.path()).unwrap());
+        drop(writer(&kv));
+        while Arc::strong_count(&kv) > 1 {
+            std::thread::yield_now();
+        }
     }
 
     #[test]
