@@ -127,7 +127,7 @@ struct Shared {
     queue: Mutex<Queue>,
     changed: Condvar,
     settings: WriterSettings,
-    /// Whether the last one who looked found the disk full.
+    /// Whether the disk was found full and that was logged.
     full: AtomicBool,
 }
 
@@ -137,15 +137,10 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether `bytes` may be taken in, with at least `free_min` left.
-    fn check_room(&self, bytes: usize, free_min: u64) -> Result<(), CommitError> {
+    /// Whether `bytes` may be written with at least `free_min` left. A disk that does not tell how full it is shows it by failing.
+    fn has_room(&self, bytes: usize, free_min: u64) -> bool {
         let needed = free_min.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
-        // A disk that does not tell how full it is shows it by failing.
-        if self.kv.free_bytes().is_none_or(|free| free >= needed) {
-            return Ok(());
-        }
-        self.note_full();
-        Err(CommitError::Full)
+        self.kv.free_bytes().is_none_or(|free| free >= needed)
     }
 
     fn note_full(&self) {
@@ -155,7 +150,8 @@ impl Shared {
     }
 
     fn note_written(&self) {
-        if self.full.load(Ordering::Relaxed) && self.check_room(0, self.settings.disk_free_min).is_ok() {
+        let has_room = || self.has_room(0, self.settings.disk_free_min);
+        if self.full.load(Ordering::Relaxed) && has_room() {
             self.full.store(false, Ordering::Relaxed);
             tracing::info!("there is room on the disk again");
         }
@@ -241,11 +237,15 @@ impl Writer {
         stage: impl FnOnce(&mut Batch) -> T + Send + 'static,
         done: impl FnOnce(Result<T, CommitError>) + Send + 'static,
     ) -> Result<(), CommitError> {
-        self.shared.check_room(cost, free_min)?;
+        let has_room = self.shared.has_room(cost, free_min);
         let submission = Box::new(Halves { stage: Some(stage), staged: None, done });
         let mut queue = self.shared.queue();
         if let Some(reason) = queue.closed {
             return Err(reason);
+        }
+        if !has_room {
+            self.shared.note_full();
+            return Err(CommitError::Full);
         }
         if queue.cost.saturating_add(cost) > self.shared.settings.queue_bytes_max {
             return Err(CommitError::Overloaded);
@@ -301,6 +301,11 @@ impl Writer {
     /// Whether a write failed and nothing is written any more.
     pub fn is_poisoned(&self) -> bool {
         self.shared.queue().closed == Some(CommitError::Poisoned)
+    }
+
+    /// Whether the disk has room for events.
+    pub fn has_room(&self) -> bool {
+        self.shared.has_room(0, self.shared.settings.disk_free_min)
     }
 
     /// Bytes waiting to be written.

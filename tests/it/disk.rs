@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fault_env::{Fault, FaultEnv, Loss, Operation};
+use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate::kv::{CommitError, Family, Kv, Writer, WriterSettings};
 
-use crate::gateway::{Answer, Gateway, Setup, poll};
+use crate::gateway::{self, Answer, Gateway, Setup, poll};
 
 const SETTINGS: WriterSettings =
     WriterSettings { linger: Duration::ZERO, group_bytes_max: 1 << 20, queue_bytes_max: 1 << 24, disk_free_min: 0 };
@@ -185,6 +186,10 @@ fn assert_refused(answer: Answer) {
     assert!(answer.json()["detail"].as_str().unwrap().contains("disk is full"), "{}", answer.text());
 }
 
+fn ready(gateway: &Gateway) -> u16 {
+    gateway::send(gateway.request(Method::GET, "/readyz")).status
+}
+
 fn stored(gateway: &Gateway, token: &str) -> Vec<u64> {
     let export = gateway.get_json("/api/export", token);
     let requests = export["data"]["requests"].as_array().expect("a list");
@@ -205,7 +210,9 @@ fn a_full_disk_refuses_events_serves_reads_and_recovers_alone() {
     disk.leave(24);
     assert_refused(send(&gateway, &key, 2));
     assert_eq!(stored(&gateway, &token), [1], "reads and their records go on");
+    assert_eq!((ready(&gateway), gateway.metric("tidegate_disk_full", &[])), (503, 1.0));
     disk.make_room();
+    assert_eq!((ready(&gateway), gateway.metric("tidegate_disk_full", &[])), (200, 0.0));
     send(&gateway, &key, 3).expect(200);
 
     // To the last byte: a read that cannot be recorded must not take place, and no harm is done.

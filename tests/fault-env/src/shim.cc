@@ -104,6 +104,12 @@ class Disk : public FileSystemWrapper {
   IOStatus ReuseWritableFile(const std::string& name, const std::string& old, const FileOptions& options,
                              std::unique_ptr<FSWritableFile>* file, IODebugContext* debug) override;
 
+  // By way of the files of this layer.
+  IOStatus SyncFile(const std::string& name, const FileOptions& options, const IOOptions& io, bool use_fsync,
+                    IODebugContext* debug) override {
+    return FileSystem::SyncFile(name, options, io, use_fsync, debug);
+  }
+
   IOStatus DeleteFile(const std::string& name, const IOOptions& options, IODebugContext* debug) override {
     IOStatus status = lower_->DeleteFile(name, options, debug);
     if (status.ok()) Synced(name);
