@@ -172,11 +172,20 @@ pub struct Gateway {
 impl Gateway {
     /// Opens the data directory that `config` names, creating what is missing.
     pub fn open(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<Gateway, Error> {
+        create_private_dir(&config.data_dir)?;
+        Gateway::open_on(Arc::new(Kv::open(&database(config))?), config, clock, entropy)
+    }
+
+    /// The same with a database that is open already: the one at [`database`].
+    pub fn open_on(
+        kv: Arc<Kv>,
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Gateway, Error> {
         let dir = &config.data_dir;
-        create_private_dir(dir)?;
         let now = clock.now();
         let metrics = Arc::new(Metrics::default());
-        let kv = Arc::new(Kv::open(&dir.join("db"))?);
         let known_keys = kv.get(Family::Meta, META_KEY_FILE)?;
         if known_keys.is_some() && !config.keys_path.exists() {
             return Err(Error::KeyFileMissing { path: config.keys_path.clone() });
@@ -341,6 +350,11 @@ impl Gateway {
             );
         }
     }
+}
+
+/// Where the database of a data directory lies.
+pub fn database(config: &Config) -> PathBuf {
+    config.data_dir.join("db")
 }
 
 /// Runs a use-case to its end outside of a server.

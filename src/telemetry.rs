@@ -88,6 +88,8 @@ pub struct Reading {
     pub balance: Balance,
     /// Whether a write failed.
     pub poisoned: bool,
+    /// Whether the disk is too full for events.
+    pub full: bool,
     /// Whether requests are served.
     pub ready: bool,
     /// Bytes in open buckets, and the most that they may hold.
@@ -118,6 +120,7 @@ pub struct Metrics {
     imbalance: Gauge,
     in_flight: Gauge,
     poisoned: Gauge,
+    full: Gauge,
     ready: Gauge,
     open_bytes: Gauge,
     open_bytes_max: Gauge,
@@ -148,6 +151,7 @@ impl Default for Metrics {
             imbalance: Gauge::default(),
             in_flight: Gauge::default(),
             poisoned: Gauge::default(),
+            full: Gauge::default(),
             ready: Gauge::default(),
             open_bytes: Gauge::default(),
             open_bytes_max: Gauge::default(),
@@ -180,6 +184,7 @@ impl Metrics {
         r.register("ledger_imbalance", "Events received but nowhere to be found; must be 0", self.imbalance.clone());
         r.register("events_in_flight", "Events received and not yet ended", self.in_flight.clone());
         r.register("store_poisoned", "1 after a failed write, until a restart", self.poisoned.clone());
+        r.register("disk_full", "1 while less than store.disk_free_min is free", self.full.clone());
         r.register("ready", "1 while requests are served", self.ready.clone());
         r.register("open_bucket_bytes", "Memory held by open buckets", self.open_bytes.clone());
         r.register("open_bucket_bytes_max", "Memory that open buckets may hold", self.open_bytes_max.clone());
@@ -243,6 +248,7 @@ impl Metrics {
         self.imbalance.set(reading.balance.imbalance());
         self.in_flight.set(in_flight as i64);
         self.poisoned.set(i64::from(reading.poisoned));
+        self.full.set(i64::from(reading.full));
         self.ready.set(i64::from(reading.ready));
         self.open_bytes.set(whole(reading.open_bytes.0));
         self.open_bytes_max.set(whole(reading.open_bytes.1));

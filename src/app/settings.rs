@@ -43,6 +43,7 @@ pub(super) fn writer(config: &Config) -> WriterSettings {
         linger: config.store.commit_linger,
         group_bytes_max: bytes(config.store.group_max),
         queue_bytes_max: bytes(config.store.queue_max),
+        disk_free_min: config.store.disk_free_min,
     }
 }
 

@@ -279,6 +279,8 @@ pub struct StoreConfig {
     pub group_max: u64,
     /// Bytes of events that may wait for the writer.
     pub queue_max: u64,
+    /// Bytes that events leave free on the disk.
+    pub disk_free_min: u64,
     /// Bytes of events not yet sealed.
     pub memory_max: u64,
     /// How long event ids are remembered.

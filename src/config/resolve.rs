@@ -282,6 +282,7 @@ fn store(mut section: Section<'_>) -> StoreConfig {
         commit_linger: section.duration("commit_linger", "0ms", "1s"),
         group_max: section.size("group_max", "4KiB", "16MiB"),
         queue_max: section.size("queue_max", "1MiB", "16GiB"),
+        disk_free_min: section.size("disk_free_min", "1MiB", "1TiB"),
         memory_max: section.size("memory_max", "16MiB", "1TiB"),
         dedupe_window: section.duration("dedupe_window", "1m", "30d"),
         dedupe_entries_max: section.count("dedupe_entries_max", 1_000..=1_000_000_000),

@@ -22,7 +22,7 @@ const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#qu
 const REDUCED_CAPACITY: &str = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";
 /// When to come back after an overload, in seconds: longer than any group commit, short enough not to pile up retries.
 const OVERLOAD_RETRY_S: u64 = 2;
-/// When to come back while the gateway needs an operator, in seconds.
+/// When to come back while there is no room, or the gateway needs an operator, in seconds.
 const BROKEN_RETRY_S: u64 = 30;
 
 /// An answer that says what went wrong.
@@ -210,6 +210,14 @@ impl From<CommitError> for Problem {
         match error {
             CommitError::Overloaded => Problem::overloaded("too much is waiting to be written; try again later"),
             CommitError::Stopped => Problem::overloaded("the gateway is shutting down"),
+            CommitError::Full => Problem {
+                kind: REDUCED_CAPACITY,
+                ..Problem::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the disk is full; events are refused until there is room",
+                )
+                .header("Retry-After", BROKEN_RETRY_S.to_string())
+            },
             CommitError::Poisoned => {
                 Problem::broken("nothing can be written until an operator restarts the gateway", &error)
             }

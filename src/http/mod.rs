@@ -111,6 +111,7 @@ impl Services {
         Reading {
             balance: ingest.ledger.total(),
             poisoned: ingest.writer.is_poisoned(),
+            full: !ingest.writer.has_room(),
             ready: self.is_ready(),
             open_bytes: (usage.bytes, self.live.load().memory_max),
             open_rows: usage.rows,
@@ -122,7 +123,8 @@ impl Services {
 
     /// Whether requests are served in full: events can be taken.
     pub fn is_ready(&self) -> bool {
-        let has_room = self.ingest.store.open_bytes() < self.live.load().memory_max;
-        has_room && self.ready.load(Ordering::Relaxed) && !self.ingest.writer.is_poisoned()
+        let writer = &self.ingest.writer;
+        let has_room = writer.has_room() && self.ingest.store.open_bytes() < self.live.load().memory_max;
+        has_room && self.ready.load(Ordering::Relaxed) && !writer.is_poisoned()
     }
 }

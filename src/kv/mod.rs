@@ -4,18 +4,21 @@
 //! the [`Writer`]'s thread writes and syncs for a whole group of submitters at once.
 //!
 //! Invariant: nothing is written outside a synced batch, and after a failed write nothing is written at all until a restart
-//! (the only honest state, since the kernel may have dropped the pages that it could not write).
+//! (the only honest state, since the kernel may have dropped the pages that it could not write). So that a full disk does not come to that,
+//! the writer looks for room before it begins.
 
 mod log_check;
 mod writer;
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rocksdb::checkpoint::Checkpoint;
+use rocksdb::properties::BACKGROUND_ERRORS;
 use rocksdb::{
-    BlockBasedOptions, ColumnFamilyDescriptor, DB, DBRecoveryMode, Direction, IngestExternalFileOptions, IteratorMode,
-    LogLevel, Options, ReadOptions, SstFileWriter, WriteBatch, WriteOptions,
+    BlockBasedOptions, ColumnFamilyDescriptor, DB, DBRecoveryMode, Direction, Env, IngestExternalFileOptions,
+    IteratorMode, LogLevel, Options, ReadOptions, SstFileWriter, WriteBatch, WriteOptions,
 };
 
 pub use writer::{CommitError, GroupStats, Participant, Writer, WriterSettings};
@@ -111,6 +114,9 @@ pub enum Error {
     /// The directory could not be read.
     #[error("the database's directory could not be read")]
     Directory(#[source] std::io::Error),
+    /// No space is left on the disk.
+    #[error("the disk is full")]
+    Full(#[source] rocksdb::Error),
     /// The disk or the operating system refused.
     #[error("the database could not be read or written")]
     Io(#[source] rocksdb::Error),
@@ -122,8 +128,11 @@ impl From<rocksdb::Error> for Error {
         let kind = error.kind();
         if matches!(kind, ErrorKind::Corruption | ErrorKind::InvalidArgument | ErrorKind::NotSupported) {
             Error::Corrupt(error)
+        } else if error.as_ref().contains("No space left on device") {
+            // RocksDB reports a full disk as an input/output error with these words,
+            Error::Full(error)
         } else if error.as_ref().contains("lock") {
-            // RocksDB reports a held LOCK file as a plain input/output error.
+            // ... and a held LOCK file as a plain one.
             Error::Locked
         } else {
             Error::Io(error)
@@ -134,7 +143,10 @@ impl From<rocksdb::Error> for Error {
 /// The open database.
 pub struct Kv {
     db: DB,
-    dir: PathBuf,
+    /// The disk that files of its own are made on, when it is not the machine's.
+    env: Option<Env>,
+    /// Failures of RocksDB's own work that it has recovered from, as far as is known.
+    failures_over: AtomicU64,
 }
 
 impl Kv {
@@ -143,8 +155,17 @@ impl Kv {
     /// # Errors
     /// [`Error::Locked`] when another process holds it, [`Error::Corrupt`] or [`Error::LogDamaged`] when it is damaged beyond a torn last write.
     pub fn open(dir: &Path) -> Result<Kv, Error> {
+        Kv::open_with(dir, None)
+    }
+
+    /// The same on a disk of the caller's: tests have one that fails and loses what was not synced.
+    pub fn open_on(env: &Env, dir: &Path) -> Result<Kv, Error> {
+        Kv::open_with(dir, Some(env.clone()))
+    }
+
+    fn open_with(dir: &Path, env: Option<Env>) -> Result<Kv, Error> {
         check_log(dir)?;
-        let mut options = Options::default();
+        let mut options = on(env.as_ref(), Options::default());
         options.create_if_missing(true);
         options.create_missing_column_families(true);
         // A process killed while writing leaves half a record at the end of the log: recover to the point before it. Damage before the end
@@ -159,7 +180,7 @@ impl Kv {
         options.set_keep_log_file_num(4);
         options.set_log_level(LogLevel::Warn);
         let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family.options()));
-        Ok(Kv { db: DB::open_cf_descriptors(&options, dir, families)?, dir: dir.to_owned() })
+        Ok(Kv::new(DB::open_cf_descriptors(&options, dir, families)?, env))
     }
 
     /// Opens an existing database for reading, also while another process writes it.
@@ -168,7 +189,11 @@ impl Kv {
         let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family.options()));
         let mut options = Options::default();
         options.set_log_level(LogLevel::Warn);
-        Ok(Kv { db: DB::open_cf_descriptors_read_only(&options, dir, families, false)?, dir: dir.to_owned() })
+        Ok(Kv::new(DB::open_cf_descriptors_read_only(&options, dir, families, false)?, None))
+    }
+
+    fn new(db: DB, env: Option<Env>) -> Kv {
+        Kv { db, env, failures_over: AtomicU64::new(0) }
     }
 
     /// The value of `key`.
@@ -214,8 +239,8 @@ impl Kv {
         name: &str,
         fill: impl FnOnce(&mut SortedFile<'_>) -> Result<(), E>,
     ) -> Result<u64, E> {
-        let path = self.dir.join(format!("{name}.ingest"));
-        let options = family.options();
+        let path = self.db.path().join(format!("{name}.ingest"));
+        let options = on(self.env.as_ref(), family.options());
         let mut file = SortedFile { writer: SstFileWriter::create(&options) };
         file.writer.open(&path).map_err(Error::from)?;
         let taken = fill(&mut file).and_then(|()| Ok(self.take_in(family, &mut file, &path)?));
@@ -240,7 +265,7 @@ impl Kv {
 
     /// Removes files that an interrupted [`Kv::ingest`] left behind.
     pub fn sweep_ingest(&self) -> Result<(), Error> {
-        for entry in std::fs::read_dir(&self.dir).map_err(Error::Directory)? {
+        for entry in std::fs::read_dir(self.db.path()).map_err(Error::Directory)? {
             let path = entry.map_err(Error::Directory)?.path();
             if path.extension().is_some_and(|extension| extension == "ingest") {
                 std::fs::remove_file(path).map_err(Error::Directory)?;
@@ -272,6 +297,31 @@ impl Kv {
         Ok(Checkpoint::new(&self.db)?.create_checkpoint(dir)?)
     }
 
+    /// Bytes that may still be written to the disk, if it tells.
+    fn free_bytes(&self) -> Option<u64> {
+        let disk = rustix::fs::statvfs(self.db.path()).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    /// Whether RocksDB takes writes. It refuses them when its own work has failed, until it has recovered, and does not say so unless it is
+    /// asked to write: then nothing is written, synced.
+    ///
+    /// # Errors
+    /// [`Error::Full`] when it will recover by itself once there is room.
+    fn check_writable(&self) -> Result<(), Error> {
+        let failures = self.db.property_int_value(BACKGROUND_ERRORS)?.unwrap_or_default();
+        if failures != self.failures_over.load(Ordering::Relaxed) {
+            self.write_synced(Batch::default())?;
+            self.failures_over.store(failures, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Ends RocksDB's own work, such as recovering from a failed write: nothing changes on the disk any more. Reads go on.
+    fn freeze(&self) {
+        self.db.cancel_all_background_work(false);
+    }
+
     /// Writes everything that only the write-ahead log holds into tables, so that the next start has nothing to replay.
     pub fn flush(&self) -> Result<(), Error> {
         for family in Family::ALL {
@@ -283,6 +333,13 @@ impl Kv {
     fn handle(&self, family: Family) -> &rocksdb::ColumnFamily {
         self.db.cf_handle(family.name()).expect("every family of the list is opened or created by open")
     }
+}
+
+fn on(env: Option<&Env>, mut options: Options) -> Options {
+    if let Some(env) = env {
+        options.set_env(env);
+    }
+    options
 }
 
 fn check_log(dir: &Path) -> Result<(), Error> {

@@ -477,7 +477,10 @@ mod tests {
         assert_eq!(found("n").as_deref(), Some("1.50"));
         assert_eq!(found("deep.er.est").as_deref(), Some("[1,\"2\"]"));
         assert_eq!(found("deep.dotted.name").as_deref(), Some("true"));
-        assert_eq!([found("none"), found("b"), found("a.b"), found("deep.x"), found("")], [None, None, None, None, None]);
+        assert_eq!(
+            [found("none"), found("b"), found("a.b"), found("deep.x"), found("")],
+            [None, None, None, None, None]
+        );
         assert_eq!(columns.attribute("a", 1), None);
     }
 
