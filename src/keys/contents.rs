@@ -1,7 +1,7 @@
 //! What the key file holds, in memory.
 //!
-//! Keys lie here as they are, data keys wrapped: there may be a million of them, and 56 bytes each is what they cost
-//! (plus the map's slack). Its invariant: it says what both copies on disk say. It reads and writes no file.
+//! Keys lie here as they are, data keys wrapped: there may be a million of them, at 56 bytes each and as much again for
+//! the slack of the map. Its invariant: it says what both copies on disk say. It reads and writes no file.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

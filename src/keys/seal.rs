@@ -40,8 +40,8 @@ impl Secret {
 #[error("sealed bytes do not open: another key or context, or changed bytes")]
 pub struct NotAuthentic;
 
-/// A key prepared for sealing, for whoever seals or opens much with the same one: preparing costs as much as sealing
-/// some hundred bytes. Wiped when dropped.
+/// A key prepared for sealing, for whoever seals or opens many short values with the same one: a fifth faster for a
+/// hundred bytes, no matter for a block. Wiped when dropped.
 pub struct SealingKey(LessSafeKey);
 
 impl SealingKey {
