@@ -42,12 +42,13 @@ use crate::ingest::epoch::Epochs;
 use crate::ingest::idempotency::Idempotency;
 use crate::ingest::ledger::Ledger;
 use crate::ingest::quarantine::Quarantine;
-use crate::keys::{self, KeyFile, KeyKind, Secret, SigningKey};
+use crate::keys::{self, FileKeks, KeyFile, KeyKind, Secret, SigningKey, Vault};
 use crate::kv::{self, CommitError, Family, Kv, Participant, Writer};
 use crate::limit::{AuthFailures, Limits, RateError};
 use crate::privacy::{DEFAULT_POLICY, PolicyErrors, Scrubber};
-use crate::store::{self, Store};
+use crate::store::{self, MissingKeys, Store};
 use crate::telemetry::Metrics;
+use crate::upkeep::Upkeep;
 
 /// The tenant that a new data directory begins with.
 pub const FIRST_TENANT: &str = "default";
@@ -193,7 +194,10 @@ impl Gateway {
         let key_file = Arc::new(KeyFile::open(&config.keys_path, &*entropy)?);
         let own_key = |kind| key_file.ensure(kind, NOBODY, 0, &*entropy).map(|(secret, _)| secret);
 
-        let store = Arc::new(Store::open(&kv, settings::retention(config), now)?);
+        let keks = Arc::new(FileKeks::new(Arc::clone(&key_file), Arc::clone(&entropy)));
+        let vault = Arc::new(Vault::new(Arc::clone(&key_file), keks, Arc::clone(&entropy)));
+        vault.resume_advances()?;
+        let store = Arc::new(Store::open(&kv, &vault, &entropy, settings::store(config, MissingKeys::Refuse), now)?);
         let dedupe_key = own_key(KeyKind::Dedupe)?;
         let dedupe = Arc::new(Dedupe::open(&kv, copy(&dedupe_key), settings::dedupe(config), now)?);
         let signing = own_key(KeyKind::AuditSigning)?;
@@ -214,6 +218,11 @@ impl Gateway {
         }
         let principals = Principals::new(Arc::clone(&kv), &*own_key(KeyKind::Index)?);
         let trail = Arc::new(Trail::new(log, principals, writer.clone(), Arc::clone(&entropy)));
+        if store.interrupted().keys() > 0 {
+            let finished = Arc::clone(&store);
+            writer.commit(move |batch| finished.stage_done(finished.interrupted(), batch))?;
+        }
+        let upkeep = Arc::new(Upkeep::new(Arc::clone(&store), vault, writer.clone(), Arc::clone(&trail)));
 
         let directory_limits = DirectoryLimits {
             tenants_max: config.limits.tenants_max,
@@ -270,6 +279,7 @@ impl Gateway {
             ingest,
             desk: Arc::clone(&desk),
             trail,
+            upkeep,
             kv,
             metrics,
             live: ArcSwap::from_pointee(settings::live(config, &desk.directory)),
@@ -282,17 +292,18 @@ impl Gateway {
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
         });
         let gateway = Gateway { services, desk, key_file, verifier, clock, first_start };
-        gateway.seed_daily_quotas(now);
+        gateway.seed_daily_quotas(now)?;
         Ok(gateway)
     }
 
     /// What a tenant sent today before the restart counts.
-    fn seed_daily_quotas(&self, now: Millis) {
+    fn seed_daily_quotas(&self, now: Millis) -> Result<(), Error> {
         let ingest = &self.services.ingest;
         let today = Millis(now.day() * DAY_MS);
         for tenant in self.desk.directory.tenants() {
-            ingest.limits.seed_daily(tenant.id, ingest.store.count_since(tenant.id, today, now));
+            ingest.limits.seed_daily(tenant.id, ingest.store.count_since(tenant.id, today, now)?);
         }
+        Ok(())
     }
 
     /// Records which policy is in force.

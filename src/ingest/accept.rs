@@ -70,8 +70,6 @@ pub struct Settings {
     pub decode: protocol::Limits,
     /// Events further in the future than this are kept aside, in milliseconds.
     pub future_max_ms: i64,
-    /// Open buckets hold at most this many bytes.
-    pub memory_max: usize,
 }
 
 /// Why a request as a whole is refused. Nothing of it was stored.
@@ -174,7 +172,7 @@ impl Ingest {
         context: &Context<'_>,
     ) -> Result<Prepared, Error> {
         let settings = **self.settings.load();
-        if self.store.open_bytes() >= settings.memory_max {
+        if self.store.is_full() {
             return Err(Error::Full);
         }
         let scrubber = self.policy.load_full();

@@ -87,6 +87,16 @@ impl Vault {
         }
     }
 
+    /// Whether a data key exists.
+    pub fn has_dek(&self, tenant: TenantId, id: DekId) -> bool {
+        self.file.wrapped(tenant, id).is_some()
+    }
+
+    /// The key under which a tenant's entries in small tables are sealed, made and synced if it does not exist.
+    pub fn index_key(&self, tenant: TenantId) -> Result<Arc<Secret>, Error> {
+        Ok(self.file.ensure(KeyKind::Index, tenant.0, 0, &*self.entropy)?.0)
+    }
+
     /// The ids of a tenant's data keys, in the order of their creation.
     pub fn dek_ids(&self, tenant: TenantId) -> Vec<DekId> {
         self.file.dek_ids(tenant)

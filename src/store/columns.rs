@@ -117,6 +117,17 @@ impl Columns {
         &self.ok
     }
 
+    /// Whether a row counts as an error: it failed, or is an error report, or is a request that says nothing of success and has a status from 500 up.
+    pub fn is_error(&self, row: usize) -> bool {
+        const FIRST_SERVER_ERROR: u16 = 500;
+        let ok = self.ok.get(row).copied().unwrap_or_default();
+        let code = self.event_type.get(row).copied().unwrap_or_default();
+        let is_silent_request = code == EventType::HttpRequest as u8 && ok == 0;
+        ok == 1
+            || code == EventType::Error as u8
+            || is_silent_request && self.status(row).is_some_and(|status| status >= FIRST_SERVER_ERROR)
+    }
+
     /// The duration of a row in milliseconds.
     pub fn duration_ms(&self, row: usize) -> Option<f64> {
         self.duration_ms.get(row)

@@ -257,12 +257,11 @@ impl Journal {
             vault: Arc::clone(vault),
             entropy: Arc::clone(entropy),
         };
-        journal.destroy_unused_keys()?;
         Ok((journal, unreadable))
     }
 
-    /// Keys of segments that were dropped just before a crash.
-    fn destroy_unused_keys(&self) -> Result<(), super::Error> {
+    /// Destroys the keys of segments that were dropped just before a crash.
+    pub fn destroy_unused_keys(&self) -> Result<(), super::Error> {
         let used = |number| number == self.segment.number || self.older.iter().any(|segment| segment.number == number);
         for number in self.vault.journal_segments() {
             if !used(number) {
@@ -386,15 +385,13 @@ pub type VisitFrame<'v> = dyn FnMut(&Stored<'_>) -> Result<(), Damaged> + 'v;
 
 /// Calls `visit` for every stored frame, in order, until it finds damage.
 pub fn for_each_frame(kv: &Kv, vault: &Vault, visit: &mut VisitFrame<'_>) -> Result<(), super::Error> {
-    let live: std::collections::BTreeSet<u64> = vault.journal_segments().into_iter().collect();
     let mut current: Option<(u64, Option<Arc<Secret>>)> = None;
     let mut failed = None;
     kv.scan(Family::Journal, &[], &[], &mut |place, value| {
         let read = key::journal_parts(place).ok_or(super::Error::Damaged { segment: 0, sequence: 0 });
         let read = read.and_then(|(segment, sequence)| {
             if current.as_ref().is_none_or(|(number, _)| *number != segment) {
-                let key = live.contains(&segment).then(|| vault.journal_key(segment)).transpose()?;
-                current = Some((segment, key));
+                current = Some((segment, vault.find_journal_key(segment)));
             }
             let key = current.as_ref().and_then(|(_, key)| key.clone());
             let stored = Stored { segment, sequence, place, value, key };

@@ -4,6 +4,7 @@
 
 use crate::clock::{HOUR_MS, Millis};
 use crate::id::TenantId;
+use crate::keys::DekId;
 use crate::privacy::event::EventType;
 
 /// Format version that this build writes and reads.
@@ -280,15 +281,15 @@ pub const MANIFEST_HOLD: u8 = b'h';
 pub const MANIFEST_ERASURE: u8 = b'e';
 
 /// Family `manifest`: the key of data key `dek` of `tenant` is to be destroyed.
-pub fn doomed(tenant: TenantId, dek: u64) -> Vec<u8> {
-    [&[MANIFEST_DOOMED][..], &tenant.0, &dek.to_be_bytes()].concat()
+pub fn doomed(tenant: TenantId, dek: DekId) -> Vec<u8> {
+    [&[MANIFEST_DOOMED][..], &tenant.0, &dek.0.to_be_bytes()].concat()
 }
 
 /// Reads a key that [`doomed`] made.
-pub fn doomed_parts(key: &[u8]) -> Option<(TenantId, u64)> {
+pub fn doomed_parts(key: &[u8]) -> Option<(TenantId, DekId)> {
     let (kind, rest) = key.split_first()?;
     let (tenant, dek) = rest.split_first_chunk()?;
-    (*kind == MANIFEST_DOOMED).then_some((TenantId(*tenant), u64::from_be_bytes(dek.try_into().ok()?)))
+    (*kind == MANIFEST_DOOMED).then_some((TenantId(*tenant), DekId(u64::from_be_bytes(dek.try_into().ok()?))))
 }
 
 /// Family `manifest`: `tenant` is on hold.
@@ -353,6 +354,6 @@ mod tests {
         assert_eq!(Stream::ALL.map(|stream| stream as u8), [1, 2, 3, 4]);
         assert_eq!(hex::encode(run(Class::Mcp, 5, 7, [9; 8]).block_key(258)), "02000000050000000000000007090909090909090901"
             .to_owned() + "0102");
-        assert_eq!(doomed_parts(&doomed(TenantId([3; 8]), 9)), Some((TenantId([3; 8]), 9)));
+        assert_eq!(doomed_parts(&doomed(TenantId([3; 8]), DekId(9))), Some((TenantId([3; 8]), DekId(9))));
     }
 }

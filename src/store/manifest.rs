@@ -5,13 +5,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::id::TenantId;
-use crate::keys::{Secret, Vault, seal};
+use crate::keys::{DekId, Secret, Vault, seal};
 use crate::kv::{Family, Kv};
 
 use super::key::{self, BucketKey, RunId};
 use super::run::Run;
-use super::shelf::Shelf;
-use super::{Error, LetGo, retention, rollup};
+use super::shelf::{Runs, Shelf};
+use super::{Error, LetGo, retention};
 
 /// What is sealed.
 pub(super) struct Found {
@@ -23,28 +23,30 @@ pub(super) struct Found {
     pub without_key: LetGo,
 }
 
-/// Reads what is sealed. Keys that are doomed, and keys that no run names, are destroyed.
+/// Reads what is sealed; changes nothing.
 pub(super) fn read(kv: &Kv, vault: &Vault) -> Result<Found, Error> {
     let mut found = Found { shelf: Shelf::default(), sealed_through: BTreeMap::new(), without_key: LetGo::default() };
-    let doomed = read_doomed(kv)?;
-    vault.destroy_deks(&doomed)?;
-    let mut named: BTreeSet<(TenantId, u64)> = BTreeSet::new();
     for run in read_runs(kv, vault)? {
         let through = found.sealed_through.entry(run.id.bucket).or_default();
         *through = run.through.max(*through);
         if vault.has_dek(run.id.bucket.tenant, run.dek) {
-            named.insert((run.id.bucket.tenant, run.dek));
             found.shelf.runs.add(Arc::new(run));
         } else {
             found.without_key.runs += 1;
             found.without_key.rows += u64::from(run.rows);
         }
     }
-    let orphans: Vec<_> = vault.all_deks().into_iter().filter(|dek| !named.contains(dek)).collect();
-    vault.destroy_deks(&orphans)?;
     found.shelf.holds = retention::read_holds(kv)?;
-    found.shelf.rollups = rollup::read(kv, vault)?;
     Ok(found)
+}
+
+/// Destroys the keys that are doomed, and those that no run names: what a crash left half done. Answers the doomed ones, whose notes may go.
+pub(super) fn destroy_unused_keys(kv: &Kv, vault: &Vault, runs: &Runs) -> Result<Vec<(TenantId, DekId)>, Error> {
+    let doomed = read_doomed(kv)?;
+    let named: BTreeSet<_> = runs.all().map(|run| (run.id.bucket.tenant, run.dek)).collect();
+    let unused = vault.deks().into_iter().filter(|dek| !named.contains(dek));
+    vault.destroy_deks(&unused.chain(doomed.iter().copied()).collect::<Vec<_>>())?;
+    Ok(doomed)
 }
 
 /// Every entry, its key there or not.
@@ -64,7 +66,7 @@ pub(super) fn read_runs(kv: &Kv, vault: &Vault) -> Result<Vec<Run>, Error> {
 }
 
 /// The keys that are to be destroyed.
-pub(super) fn read_doomed(kv: &Kv) -> Result<Vec<(TenantId, u64)>, Error> {
+fn read_doomed(kv: &Kv) -> Result<Vec<(TenantId, DekId)>, Error> {
     let mut doomed = Vec::new();
     kv.scan(Family::Manifest, &[key::MANIFEST_DOOMED], &[key::MANIFEST_DOOMED], &mut |place, _| {
         doomed.extend(key::doomed_parts(place));

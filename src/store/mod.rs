@@ -112,9 +112,12 @@ pub enum Error {
     /// Queries hold as much memory as they may.
     #[error("the queries that are under way hold as much memory as they may")]
     QueryMemory,
-    /// A run is too large for the format.
-    #[error("a run is too large for the format")]
+    /// A block is too large for the format.
+    #[error("a block of a run is too large for the format")]
     RunTooLarge,
+    /// A run is too large for the format.
+    #[error(transparent)]
+    TooLarge(#[from] column::TooLarge),
     /// The data directory was written by another version.
     #[error("the store has format {found}, this build reads format {}", key::FORMAT)]
     Format {
@@ -187,6 +190,8 @@ pub struct Settings {
     pub retention: Retention,
     /// Memory for rows, remembered columns and queries together.
     pub memory_max: usize,
+    /// A rollup names a tool or route only where at least this many subjects used it.
+    pub rollup_k: usize,
     /// What becomes of sealed runs and journal segments without a key.
     pub missing_keys: MissingKeys,
 }
@@ -222,7 +227,10 @@ pub struct Store {
     open_bytes: AtomicUsize,
     shares: Shares,
     retention: RwLock<Retention>,
+    rollup_k: usize,
     let_go: LetGo,
+    /// Keys whose destruction a crash interrupted, destroyed at the start.
+    interrupted: rewrite::Done,
 }
 
 /// What a start found that could not be decrypted, and let go.
@@ -277,7 +285,7 @@ impl Store {
         let stored_segments = kv.get(Family::Meta, key::META_SEGMENTS)?;
         let used = stored_segments.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))).unwrap_or(0);
         let next = retention::newest_segment(kv)?.map_or(used, |newest| used.max(newest + 1));
-        let store = Store {
+        let mut store = Store {
             kv: Arc::clone(kv),
             vault: Arc::clone(vault),
             entropy: Arc::clone(entropy),
@@ -288,13 +296,29 @@ impl Store {
             segments: AtomicU64::new(next),
             shares,
             retention: RwLock::new(retention),
+            rollup_k: settings.rollup_k,
             let_go,
+            interrupted: rewrite::Done::default(),
         };
         for erasure in store.erasures()? {
             store.show_erasure(&erasure);
         }
-        store.unlink_orphans()?;
+        // From here on the disk changes: nothing stands against the start any more.
+        store.interrupted = store.finish_interrupted()?;
         Ok(store)
+    }
+
+    /// What a crash left half done: segments and keys that nothing names.
+    fn finish_interrupted(&self) -> Result<rewrite::Done, Error> {
+        self.unlink_orphans()?;
+        let keys = manifest::destroy_unused_keys(&self.kv, &self.vault, &self.shelf().runs)?;
+        self.tail().journal.destroy_unused_keys()?;
+        Ok(rewrite::Done { keys })
+    }
+
+    /// What the start finished, for [`Store::stage_done`].
+    pub fn interrupted(&self) -> &rewrite::Done {
+        &self.interrupted
     }
 
     /// What could not be decrypted at the start and was let go.
@@ -343,6 +367,11 @@ impl Store {
         self.open_bytes() >= self.shares.open
     }
 
+    /// Bytes that the open buckets may hold.
+    pub fn open_bytes_max(&self) -> usize {
+        self.shares.open
+    }
+
     /// Bytes of memory in the open buckets; never waits for a writer.
     pub fn open_bytes(&self) -> usize {
         self.open_bytes.load(Ordering::Relaxed)
@@ -365,6 +394,7 @@ impl Store {
 
     /// How much is held.
     pub fn usage(&self) -> Usage {
+        let journal_bytes = self.tail().journal.bytes();
         let shelf = self.shelf();
         Usage {
             open_bytes: shelf.open.bytes(),
@@ -375,6 +405,7 @@ impl Store {
             runs: shelf.runs.len(),
             blocks_opened: self.reader.blocks_opened(),
             cached_bytes: self.reader.cached_bytes(),
+            journal_bytes,
         }
     }
 
@@ -454,6 +485,8 @@ pub struct Usage {
     pub blocks_opened: u64,
     /// Memory of decoded columns that are remembered.
     pub cached_bytes: u64,
+    /// Bytes in the journal.
+    pub journal_bytes: u64,
 }
 
 /// Rows that a reader may see, not yet looked at: taking it costs nothing but a reference.

@@ -9,13 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use crate::keys::{Secret, Vault, commitment};
+use crate::keys::seal::commitment;
+use crate::keys::{Secret, Vault};
 use crate::kv::{Family, Kv};
 
 use super::Error;
 use super::block::{self, Place};
 use super::budget::{Budget, Reservation};
-use super::column::{BlockId, Decoded, LAYOUT, Layout, decode_block};
+use super::column::{BlockId, Decoded, Layout, decode_block};
 use super::columns::Columns;
 use super::key::RunId;
 use super::need::Need;
@@ -23,7 +24,7 @@ use super::row::Reader as Bytes;
 use super::run::{Form, Run};
 
 /// The one block of a run of form [`Form::Frame`]: all other blocks, each led by its id and its length (varints).
-pub(super) const FRAME: BlockId = u16::MAX;
+pub(super) const FRAME: BlockId = BlockId(u16::MAX);
 /// What an entry of the cache costs besides its columns.
 const ENTRY_BYTES: u64 = 128;
 
@@ -40,7 +41,7 @@ pub struct Reader {
 #[derive(Clone)]
 enum Kept {
     Layout(Arc<Layout>, u64),
-    Block(Arc<Decoded>),
+    Block(Decoded),
 }
 
 #[derive(Clone)]
@@ -76,14 +77,13 @@ impl Reader {
     pub fn load(&self, run: &Run, need: &Need) -> Result<(Columns, Reservation), Error> {
         let mut source = Source { reader: self, run, key: None, frame: None };
         let layout = self.layout(&mut source)?;
-        let mut blocks = Vec::new();
+        let mut blocks: Vec<(BlockId, Decoded)> = Vec::new();
         for id in layout.blocks_for(need) {
-            let known = self.cache.get(&(run.id, id));
-            let decoded = match known {
+            let decoded = match self.cache.get(&(run.id, id)) {
                 Some(Kept::Block(decoded)) => decoded,
                 Some(Kept::Layout(..)) | None => {
-                    let decoded = decode_block(&layout, id, &source.block(id)?).map_err(|_| damaged("a column"))?;
-                    self.cache.insert((run.id, id), Kept::Block(Arc::clone(&decoded)));
+                    let decoded = decode(&layout, id, &source.block(id)?, &blocks)?;
+                    self.cache.insert((run.id, id), Kept::Block(decoded.clone()));
                     decoded
                 }
             };
@@ -91,7 +91,7 @@ impl Reader {
         }
         let bytes = blocks.iter().map(|(_, decoded)| decoded.bytes()).sum();
         let reservation = self.budget.reserve(bytes).ok_or(Error::QueryMemory)?;
-        Ok((Columns::assemble(&layout, blocks).map_err(|_| damaged("its columns do not fit each other"))?, reservation))
+        Ok((assemble(&layout, blocks)?, reservation))
     }
 
     /// Reads every block of a run past the cache and compares it with what the manifest says.
@@ -114,15 +114,16 @@ impl Reader {
             return Err(damaged("its blocks are not those of the manifest"));
         }
         let mut source = Source { reader: self, run, key: None, frame: None };
-        let layout = decode_layout(run, &source.block(LAYOUT)?)?;
-        let ids = layout.blocks_for(&Need::all());
-        let blocks = ids.into_iter().map(|id| {
-            let raw = source.block(id)?;
-            Ok((id, decode_block(&layout, id, &raw).map_err(|_| damaged("a column"))?))
-        });
-        let blocks = blocks.collect::<Result<Vec<_>, Error>>()?;
-        let columns = Columns::assemble(&layout, blocks).map_err(|_| damaged("its columns do not fit each other"))?;
-        if columns.spans() == Some(run.spans) { Ok(columns) } else { Err(damaged("its times are not those of the manifest")) }
+        let layout = decode_layout(run, &source.block(BlockId::LAYOUT)?)?;
+        if layout.spans() != run.spans {
+            return Err(damaged("its times are not those of the manifest"));
+        }
+        let mut blocks = Vec::new();
+        for id in layout.blocks_for(&Need::all()) {
+            let decoded = decode(&layout, id, &source.block(id)?, &blocks)?;
+            blocks.push((id, decoded));
+        }
+        assemble(&layout, blocks)
     }
 
     /// Forgets what it knows of a run.
@@ -146,11 +147,11 @@ impl Reader {
     }
 
     fn layout(&self, source: &mut Source<'_>) -> Result<Arc<Layout>, Error> {
-        let place = (source.run.id, LAYOUT);
+        let place = (source.run.id, BlockId::LAYOUT);
         if let Some(Kept::Layout(layout, _)) = self.cache.get(&place) {
             return Ok(layout);
         }
-        let bytes = source.block(LAYOUT)?;
+        let bytes = source.block(BlockId::LAYOUT)?;
         let layout = Arc::new(decode_layout(source.run, &bytes)?);
         self.cache.insert(place, Kept::Layout(Arc::clone(&layout), bytes.len() as u64));
         Ok(layout)
@@ -160,6 +161,15 @@ impl Reader {
 fn decode_layout(run: &Run, bytes: &[u8]) -> Result<Layout, Error> {
     let layout = Layout::decode(bytes).map_err(|_| damaged("its layout"))?;
     if layout.rows() == run.rows as usize { Ok(layout) } else { Err(damaged("its number of rows")) }
+}
+
+fn decode(layout: &Layout, id: BlockId, raw: &[u8], before: &[(BlockId, Decoded)]) -> Result<Decoded, Error> {
+    let others = |wanted| before.iter().find(|(id, _)| *id == wanted).map(|(_, decoded)| decoded.clone());
+    decode_block(layout, id, raw, &others).map_err(|_| damaged("a column"))
+}
+
+fn assemble(layout: &Layout, blocks: Vec<(BlockId, Decoded)>) -> Result<Columns, Error> {
+    Columns::assemble(layout, blocks).map_err(|_| damaged("its columns do not fit each other"))
 }
 
 fn damaged(what: &'static str) -> Error {
@@ -205,10 +215,10 @@ impl Source<'_> {
             }
         };
         // An unlinked file means that the run was let go while it was being read.
-        let block = kv.get(Family::Sealed, &self.run.id.block_key(id))?.ok_or(Error::Erased)?;
+        let block = kv.get(Family::Sealed, &self.run.id.block_key(id.0))?.ok_or(Error::Erased)?;
         blocks_opened.fetch_add(1, Ordering::Relaxed);
         bytes_read.fetch_add(block.len() as u64, Ordering::Relaxed);
-        let place = Place { run: &run_key, block: id, rows: self.run.rows };
+        let place = Place { run: &run_key, block: id.0, rows: self.run.rows };
         block::open(&key, place, &block).map_err(|_| damaged("a block"))
     }
 }
@@ -217,7 +227,7 @@ impl Source<'_> {
 pub(super) fn frame(blocks: &[(BlockId, Vec<u8>)]) -> Vec<u8> {
     let mut out = Vec::with_capacity(blocks.iter().map(|(_, block)| block.len() + 6).sum());
     for (id, block) in blocks {
-        super::row::put_varint(&mut out, u64::from(*id));
+        super::row::put_varint(&mut out, u64::from(id.0));
         super::row::put_bytes(&mut out, block);
     }
     out
@@ -228,7 +238,7 @@ fn find_in_frame(frame: &[u8], wanted: BlockId) -> Option<&[u8]> {
     while !bytes.bytes.is_empty() {
         let id = bytes.varint()?;
         let block = bytes.slice()?;
-        if id == u64::from(wanted) {
+        if id == u64::from(wanted.0) {
             return Some(block);
         }
     }

@@ -23,8 +23,8 @@ use crate::keys::{DekId, Secret};
 use crate::kv::{Batch, Family, SortedFile};
 
 use super::block::{Place, Sealer};
-use super::column::{self, BlockId};
-use super::columns::{Columns, Spans};
+use super::column::{self, BlockId, Encoded};
+use super::columns::Columns;
 use super::journal::PolicyMark;
 use super::key::{self, BucketKey, Class, RunId};
 use super::reader::{FRAME, frame};
@@ -130,16 +130,13 @@ impl Store {
     }
 
     fn write_segment(&self, class: Class, hour: u32, sources: Vec<Source>, dropped: &mut u64) -> Result<Vec<Run>, Error> {
-        let encoded: Vec<(Source, column::Encoded)> = sources
-            .into_iter()
-            .map(|source| {
-                let encoded = encode(&source)?;
-                let rows: usize = source.chunks.iter().map(|chunk| chunk.len()).sum();
-                *dropped += rows.saturating_sub(encoded.rows()) as u64;
-                Ok((source, encoded))
-            })
-            .collect::<Result<_, Error>>()?;
-        let encoded: Vec<_> = encoded.into_iter().filter(|(_, encoded)| encoded.rows() > 0).collect();
+        let mut encoded: Vec<(Source, Encoded)> = Vec::with_capacity(sources.len());
+        for source in sources {
+            let rows: usize = source.chunks.iter().map(|chunk| chunk.len()).sum();
+            let run = encode(&source)?;
+            *dropped += rows.saturating_sub(run.as_ref().map_or(0, |run| run.rows)) as u64;
+            encoded.extend(run.map(|run| (source, run)));
+        }
         if encoded.is_empty() {
             return Ok(Vec::new());
         }
@@ -235,6 +232,7 @@ impl Store {
 }
 
 /// Keys that are destroyed.
+#[derive(Default)]
 #[must_use = "they stay doomed until it is staged"]
 pub struct Done {
     pub(super) keys: Vec<(TenantId, DekId)>,
@@ -247,7 +245,7 @@ impl Done {
     }
 }
 
-fn encode(source: &Source) -> Result<column::Encoded, Error> {
+fn encode(source: &Source) -> Result<Option<Encoded>, Error> {
     let left_out: Vec<Option<Vec<bool>>> = match &source.without {
         Some(subjects) => source.chunks.iter().map(|chunk| subjects.rows(chunk)).collect(),
         None => Vec::new(),
@@ -256,7 +254,7 @@ fn encode(source: &Source) -> Result<column::Encoded, Error> {
         let left_out = left_out.get(chunk).and_then(Option::as_ref);
         left_out.is_none_or(|rows| rows.get(row) != Some(&true))
     };
-    Ok(column::encode(&source.chunks, &keep))
+    Ok(column::encode(&source.chunks, &keep)?)
 }
 
 /// Writes the blocks of one run into a file.
@@ -268,15 +266,13 @@ struct RunWriter<'w> {
 }
 
 impl RunWriter<'_> {
-    fn write(mut self, file: &mut SortedFile<'_>, source: Source, encoded: column::Encoded, dek: DekId) -> Result<Run, Error> {
-        let rows = u32::try_from(encoded.rows()).map_err(|_| Error::RunTooLarge)?;
-        let spans: Spans = encoded.spans().ok_or(Error::RunTooLarge)?;
-        let form = if encoded.rows() < FRAME_ROWS_MAX { Form::Frame } else { Form::Columns };
-        let mut blocks = encoded.into_blocks();
+    fn write(mut self, file: &mut SortedFile<'_>, source: Source, encoded: Encoded, dek: DekId) -> Result<Run, Error> {
+        let Encoded { rows, spans, mut blocks } = encoded;
+        let form = if rows < FRAME_ROWS_MAX { Form::Frame } else { Form::Columns };
+        let rows = u32::try_from(rows).map_err(|_| Error::RunTooLarge)?;
         if form == Form::Frame {
             blocks = vec![(FRAME, frame(&blocks))];
         }
-        blocks.sort_by_key(|(id, _)| *id);
         let run_key = self.id.run_key();
         let mut hasher = blake3::Hasher::new();
         let mut bytes = 0;
@@ -284,7 +280,7 @@ impl RunWriter<'_> {
             let block = self.seal(&run_key, *id, rows, raw)?;
             hasher.update(&block);
             bytes += block.len() as u64;
-            file.put(&self.id.block_key(*id), &block)?;
+            file.put(&self.id.block_key(id.0), &block)?;
         }
         Ok(Run {
             id: self.id,
@@ -306,6 +302,6 @@ impl RunWriter<'_> {
         if raw.len() > super::block::RAW_BYTES_MAX {
             return Err(Error::RunTooLarge);
         }
-        Ok(self.sealer.seal(self.secret, Place { run, block, rows }, random(&*self.store.entropy), raw))
+        Ok(self.sealer.seal(self.secret, Place { run, block: block.0, rows }, random(&*self.store.entropy), raw))
     }
 }

@@ -13,12 +13,14 @@ use std::sync::Arc;
 
 use crate::clock::{DAY_MS, HOUR_MS, Millis};
 use crate::id::TenantId;
+use crate::keys::seal;
 use crate::kv::Family;
 use crate::privacy::event::EventType;
 use crate::sketch::Sketch;
 
 use super::columns::Columns;
 use super::key::{BucketKey, Class, Stream};
+use super::manifest::IndexKeys;
 use super::need::{Need, Plain};
 use super::row::{Damaged, Reader, TextColumn, put_bytes, put_varint, unzigzag, zigzag};
 use super::run::Run;
@@ -175,7 +177,7 @@ impl Store {
             tally.take(&columns, erased.as_deref());
         }
         let segment = runs.iter().map(|run| run.id.segment).min();
-        let cells = tally.cells(self.rollup_k());
+        let cells = tally.cells(self.rollup_k);
         Ok(segment.filter(|_| !cells.is_empty()).map(|segment| Rollup { bucket, segment, cells }))
     }
 
@@ -191,12 +193,16 @@ impl Store {
             }
             ControlFlow::Continue(())
         })?;
-        let opened = sealed.into_iter().map(|(key, value)| {
-            let plain = self.open_entry(tenant, &key, &value)?;
-            Rollup::decode(&key, &plain).map_err(|_| Error::DamagedManifest)
-        });
-        opened.collect()
+        let mut keys = IndexKeys::new(&self.vault);
+        sealed.into_iter().map(|(key, value)| open(&mut keys, &key, &value)).collect()
     }
+}
+
+/// Opens a stored rollup.
+pub(super) fn open(keys: &mut IndexKeys<'_>, key: &[u8], value: &[u8]) -> Result<Rollup, Error> {
+    let (bucket, _) = read_key(key).ok_or(Error::DamagedManifest)?;
+    let plain = seal::open(&*keys.of(bucket.tenant)?, key, value).map_err(|_| Error::DamagedManifest)?;
+    Rollup::decode(key, &plain).map_err(|_| Error::DamagedManifest)
 }
 
 /// Counting in progress: by type and day, then by name, then by hour.

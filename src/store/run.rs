@@ -4,6 +4,7 @@
 //! times are data too. Grammar: `FORMAT.md`, "Manifest".
 
 use crate::clock::Millis;
+use crate::keys::DekId;
 
 use super::columns::Spans;
 use super::journal::POLICY_MARK_BYTES;
@@ -35,8 +36,8 @@ pub struct Run {
     /// The extremes of its times.
     pub spans: Spans,
     /// Number of the key that its blocks are sealed with.
-    pub dek: u64,
-    /// Proof of which key that is (see [`crate::keys::commitment`]).
+    pub dek: DekId,
+    /// Proof of which key that is (see [`crate::keys::seal::commitment`]).
     pub commitment: [u8; 16],
     /// Rows of its bucket up to this journal group are sealed, in this run or an earlier one.
     pub through: u64,
@@ -69,7 +70,7 @@ impl Run {
         }
         put_varint(&mut out, self.through);
         put_varint(&mut out, self.bytes);
-        out.extend_from_slice(&self.dek.to_le_bytes());
+        out.extend_from_slice(&self.dek.0.to_le_bytes());
         out.extend_from_slice(&self.commitment);
         out.extend_from_slice(&self.digest);
         put_varint(&mut out, self.policies.len() as u64);
@@ -100,7 +101,7 @@ impl Run {
             spans: Spans { received: (first, last), time: (earliest, latest) },
             through: reader.varint()?,
             bytes: reader.varint()?,
-            dek: u64::from_le_bytes(reader.array()?),
+            dek: DekId(u64::from_le_bytes(reader.array()?)),
             commitment: reader.array()?,
             digest: reader.array()?,
             form: if flags & FLAG_COLUMNS != 0 { Form::Columns } else { Form::Frame },
@@ -139,7 +140,7 @@ mod tests {
                     received: (Millis(times[0]), Millis(times[0] + spread)),
                     time: (Millis(times[1]), Millis(times[1] + spread)),
                 },
-                dek: numbers.0,
+                dek: DekId(numbers.0),
                 commitment: [1; 16],
                 through: numbers.1,
                 form: if flags.0 { Form::Frame } else { Form::Columns },
