@@ -253,3 +253,21 @@ fn with_extension(dir: &Path, extension: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     entries.filter(|path| path.extension().is_some_and(|found| found == extension)).collect()
 }
+
+#[test]
+fn an_exported_key_file_put_back_opens_the_data_again() {
+    let mut gateway = Gateway::start();
+    let (keys, copy) = (gateway.data().join("keys"), gateway.root().join("keys.copy"));
+    let export = ["keys", "export", copy.to_str().unwrap()];
+    let refused = gateway.run(&export);
+    assert!(!refused.status.success() && !copy.exists());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("stop the gateway first"));
+
+    gateway.stop();
+    assert_eq!(gateway.value_of(&export), export[2]);
+    fs::remove_file(&keys).unwrap();
+    assert!(!gateway.run(&["keys", "export", "other"]).status.success() && !keys.exists(), "nothing is made up");
+    assert!(gateway.try_restart().is_err());
+    fs::rename(&copy, &keys).unwrap();
+    gateway.restart();
+}
