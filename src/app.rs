@@ -42,6 +42,7 @@ use crate::ingest::epoch::Epochs;
 use crate::ingest::idempotency::Idempotency;
 use crate::ingest::ledger::Ledger;
 use crate::ingest::quarantine::Quarantine;
+use crate::ingest::suppression::{self, Suppression};
 use crate::keys::{self, FileKeks, KeyFile, KeyKind, Secret, SigningKey, Vault};
 use crate::kv::{self, CommitError, Family, Kv, Participant, Writer};
 use crate::limit::{AuthFailures, Limits, RateError};
@@ -109,6 +110,9 @@ pub enum Error {
     /// The audit log.
     #[error(transparent)]
     Audit(#[from] audit::Error),
+    /// Whom nothing is taken of.
+    #[error(transparent)]
+    Suppression(#[from] suppression::Error),
     /// Tenants, keys, revoked tokens.
     #[error(transparent)]
     Directory(#[from] OpenError),
@@ -222,7 +226,7 @@ impl Gateway {
             let finished = Arc::clone(&store);
             writer.commit(move |batch| finished.stage_done(finished.interrupted(), batch))?;
         }
-        let upkeep = Arc::new(Upkeep::new(Arc::clone(&store), vault, writer.clone(), Arc::clone(&trail)));
+        let upkeep = Arc::new(Upkeep::new(Arc::clone(&store), Arc::clone(&vault), writer.clone(), Arc::clone(&trail)));
 
         let directory_limits = DirectoryLimits {
             tenants_max: config.limits.tenants_max,
@@ -264,7 +268,8 @@ impl Gateway {
                 copy(&dedupe_key),
                 i64::try_from(config.store.idempotency_window.as_millis()).unwrap_or(i64::MAX),
             )),
-            quarantine: Arc::new(Quarantine::default()),
+            suppression: Arc::new(Suppression::open(&kv, Arc::clone(&key_file), Arc::clone(&entropy))?),
+            quarantine: Arc::new(Quarantine::new(vault, Arc::clone(&entropy))),
             ledger: Arc::new(Ledger::default()),
         });
         let admin_hash = admin_key(&dir.join("admin.key"), &*entropy)?.hash();

@@ -233,8 +233,51 @@ impl From<ingest::Error> for Problem {
             ingest::Error::Full => Problem::overloaded(error.to_string()),
             ingest::Error::Commit(error) => error.into(),
             ingest::Error::Audit(error) => error.into(),
-            ingest::Error::Keys(error) => Problem::broken("the key file failed; an operator is needed", &error),
+            ingest::Error::Keys(error) => error.into(),
         }
+    }
+}
+
+impl From<keys::Error> for Problem {
+    fn from(error: keys::Error) -> Problem {
+        Problem::broken("the key file failed; an operator is needed", &error)
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Problem {
+        query::Error::from(error).into()
+    }
+}
+
+impl From<upkeep::Error> for Problem {
+    fn from(error: upkeep::Error) -> Problem {
+        match error {
+            upkeep::Error::Store(error) => error.into(),
+            upkeep::Error::Keys(error) => error.into(),
+            upkeep::Error::Commit(error) => error.into(),
+            upkeep::Error::Audit(error) => error.into(),
+            upkeep::Error::Copy(_) => {
+                let detail = "the directory of the copy must not exist, and its parent must, and be writable";
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+            }
+            upkeep::Error::StillThere { .. } => Problem::broken("an erasure is not complete", &error),
+        }
+    }
+}
+
+impl From<ingest::quarantine::Error> for Problem {
+    fn from(error: ingest::quarantine::Error) -> Problem {
+        match error {
+            ingest::quarantine::Error::Kv(error) => error.into(),
+            ingest::quarantine::Error::Keys(error) => error.into(),
+        }
+    }
+}
+
+impl From<ingest::epoch::Error> for Problem {
+    fn from(error: ingest::epoch::Error) -> Problem {
+        ingest::Error::from(error).into()
     }
 }
 

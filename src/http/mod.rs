@@ -15,6 +15,7 @@ mod ops;
 mod proofs;
 mod questions;
 pub mod routes;
+mod subjects;
 
 use std::collections::HashMap;
 use std::sync::Arc;

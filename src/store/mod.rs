@@ -409,6 +409,11 @@ impl Store {
         }
     }
 
+    /// The database.
+    pub fn kv(&self) -> &Arc<Kv> {
+        &self.kv
+    }
+
     /// What reads sealed runs.
     pub fn reader(&self) -> &Arc<Reader> {
         &self.reader

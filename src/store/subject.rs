@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::columns::Columns;
 use super::need::Need;
-use super::row::{Damaged, Reader, TextColumn, put_bytes, put_varint};
+use super::row::{Damaged, Reader, Row, TextColumn, put_bytes, put_varint};
 
 /// Values of `user` and `session` that belong to subjects whose rows are to go. Pseudonyms: what a row holds, never what was sent.
 /// No `Debug`: they belong to people.
@@ -28,6 +28,12 @@ impl Subjects {
         self.users.extend(other.users.iter().cloned());
         self.sessions.extend(other.sessions.iter().cloned());
         self
+    }
+
+    /// Whether a row is theirs.
+    pub fn has(&self, row: &Row<'_>) -> bool {
+        let among = |values: &BTreeSet<String>, value: Option<&str>| value.is_some_and(|value| values.contains(value));
+        among(&self.users, row.get(TextColumn::User)) || among(&self.sessions, row.get(TextColumn::Session))
     }
 
     /// The columns that tell.
@@ -80,7 +86,7 @@ impl Subjects {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::row::{Row, TEXT_COLUMNS};
+    use super::super::row::TEXT_COLUMNS;
     use super::*;
     use crate::clock::Millis;
     use crate::privacy::event::EventType;

@@ -4,16 +4,20 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::audit::trail::Entry;
 use crate::audit::{Action, Outcome};
 use crate::clock::Millis;
+use crate::kv::Batch;
 use crate::store::Which;
 use crate::store::erase::Erasure;
 
+use super::request::{Kind, Request, Status};
 use super::{Done, Error, Turn, Upkeep, of_tenant, stage_all};
 
 /// What an erasure did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erased {
     /// Rows that are gone.
     pub rows: u64,
@@ -26,15 +30,24 @@ pub struct Erased {
 }
 
 impl Upkeep {
-    /// Makes an erasure durable, with the record that it was asked for. From now on nobody sees the subject's rows.
-    pub async fn accept_erasure(&self, erasure: Erasure, by: String, now: Millis) -> Result<(), Error> {
-        let (store, trail, staged) = (Arc::clone(&self.store), Arc::clone(&self.trail), erasure.clone());
+    /// Makes an erasure durable, with the record that it was asked for and with what `also` stages. From now on nobody sees the subject's rows.
+    pub async fn accept_erasure(
+        &self,
+        erasure: Erasure,
+        by: String,
+        now: Millis,
+        also: impl FnOnce(&mut Batch) + Send + 'static,
+    ) -> Result<(), Error> {
+        let (store, trail, tenant, number) =
+            (Arc::clone(&self.store), Arc::clone(&self.trail), erasure.tenant, erasure.number);
         let entry = Entry::new(now, Action::SubjectErasure, Outcome::Intent).by(by);
-        let entry = entry.param("request", erasure.number.to_string());
-        let entries = self.store.prepare_erasure(&erasure)?;
+        let entry = entry.param("request", request_id(number));
+        let prepared = self.store.prepare_erasure(&erasure)?;
         let accepted = self.writer.commit_async(move |batch| {
-            trail.stage(batch, of_tenant(staged.tenant), entry)?;
-            store.stage_erasure(entries, batch);
+            trail.stage(batch, of_tenant(tenant), entry)?;
+            store.stage_erasure(prepared, batch);
+            Request::new(Kind::Erasure, now).stage(tenant, number, batch);
+            also(batch);
             Ok::<(), crate::audit::Error>(())
         });
         accepted.await??;
@@ -96,17 +109,33 @@ impl Upkeep {
 
     fn complete(&self, erasure: &Erasure, erased: Erased, now: Millis) -> Result<(), Error> {
         let entry = Entry::new(now, Action::SubjectErasure, Outcome::Success)
-            .param("request", erasure.number.to_string())
+            .param("request", request_id(erasure.number))
             .param("runs_rewritten", erased.runs_rewritten.to_string())
             .param("rows_left", erased.rows_left.to_string())
             .count(erased.rows);
         let (store, trail, ended) = (Arc::clone(&self.store), Arc::clone(&self.trail), erasure.clone());
+        let known = Request::get(self.store.kv(), erasure.tenant, erasure.number).map_err(crate::store::Error::from)?;
+        let asked = known.map_or(now, |request| request.received);
         let staged = self.writer.commit(move |batch| {
             store.stage_erased(&ended, batch);
+            let request = Request::new(Kind::Erasure, asked);
+            let request = Request { status: Status::Completed, completed: Some(now), erased: Some(erased), ..request };
+            request.stage(ended.tenant, ended.number, batch);
             stage_all(&trail, batch, vec![(of_tenant(ended.tenant), entry)])
         });
         staged??;
         self.store.show_erased(erasure.tenant, &self.store.erasures()?);
         Ok(())
     }
+}
+
+/// The id of a request, as answers and records show it.
+pub fn request_id(number: u64) -> String {
+    format!("sr_{number:016x}")
+}
+
+/// The number of a request's id.
+pub fn request_number(id: &str) -> Option<u64> {
+    let digits = id.strip_prefix("sr_").filter(|digits| digits.len() == 16)?;
+    u64::from_str_radix(digits, 16).ok()
 }

@@ -8,6 +8,7 @@
 pub mod copy;
 pub mod erasure;
 pub mod expiry;
+pub mod request;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
