@@ -6,6 +6,7 @@
 //!
 //! The grammar of everything stored is in `FORMAT.md`, beside this file. Not here yet: sealing to column blocks, encryption at rest, rollups (format 0).
 
+pub mod column;
 pub mod columns;
 mod journal;
 pub mod key;
@@ -349,9 +350,11 @@ impl Part {
     pub fn load(&self, need: &Need) -> Result<Loaded, Error> {
         let _ = need;
         let columns = Arc::clone(&self.columns);
-        let visible = columns.time().iter().zip(columns.received()).map(|(time, received)| {
-            *received >= self.not_before.0 && *time >= self.from.0 && *time < self.to.0
-        });
+        let visible = columns
+            .time()
+            .iter()
+            .zip(columns.received())
+            .map(|(time, received)| *received >= self.not_before.0 && *time >= self.from.0 && *time < self.to.0);
         let hidden: Vec<bool> = visible.map(|visible| !visible).collect();
         let hidden = hidden.contains(&true).then_some(hidden);
         Ok(Loaded { columns, class: self.class, hidden })
