@@ -16,7 +16,7 @@ use crate::kv::CommitError;
 use crate::protocol::DecodeError;
 use crate::protocol::inflate::InflateError;
 use crate::query::{self, ParamError};
-use crate::{admin, audit, ingest, kv, limit};
+use crate::{admin, audit, ingest, keys, kv, limit, store, upkeep};
 
 const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
 const REDUCED_CAPACITY: &str = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";
