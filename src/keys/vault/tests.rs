@@ -470,10 +470,9 @@ fn data_keys_are_found_and_made_while_keks_are_replaced() {
             }
             made
         });
-        for _ in 0..20 {
-            vault.advance_kek(ACME).unwrap();
-        }
+        let advances: Result<Vec<_>, Error> = (0..20).map(|_| vault.advance_kek(ACME)).collect();
         done.store(true, Ordering::Relaxed);
+        assert_eq!(advances.unwrap().len(), 20);
         reading.join().unwrap();
         let made = making.join().unwrap();
         assert_all_there(&vault, &made);
