@@ -121,7 +121,8 @@ fn data(mut section: Section<'_>) -> PathBuf {
 
 fn keys(mut section: Section<'_>, data_dir: &std::path::Path) -> (PathBuf, Option<KeysCommand>) {
     let path = section.path("path");
-    let command = section.list("command", "a text that is not empty", |text| (!text.is_empty()).then(|| text.to_string()));
+    let command =
+        section.list("command", "a text that is not empty", |text| (!text.is_empty()).then(|| text.to_string()));
     let timeout = section.duration("command_timeout", "100ms", "5m");
     section.close();
     let mut words = command.into_iter();

@@ -242,6 +242,13 @@ impl Disk {
     }
 }
 
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Closing unlocks too, but not while a process that is being started (`command`) still shares the open file.
+        let _ = self.file.unlock();
+    }
+}
+
 fn damaged(path: &Path, slot: u32, what: &'static str) -> Error {
     Error::Slot { path: path.to_owned(), slot, what }
 }

@@ -293,7 +293,7 @@ fn an_advance_cut_off_between_any_two_steps_loses_nothing_and_goes_on() {
     drop(vault);
     for (step, state) in states.into_iter().enumerate() {
         dir.write(&state.file);
-        let keks = Elsewhere::holding(state.keks);
+        let keks = Elsewhere::holding(state.keks.clone());
         let vault = dir.vault_with(&keks);
         assert_all_there(&vault, &known);
         let resumed = vault.resume_advances().unwrap();
@@ -305,6 +305,15 @@ fn an_advance_cut_off_between_any_two_steps_loses_nothing_and_goes_on() {
         assert_eq!(vault.resume_advances().unwrap(), []);
         drop(vault);
         assert_all_there(&dir.vault_with(&keks), &known);
+
+        // The next advance goes on as well, and then does its own work.
+        dir.write(&state.file);
+        let keks = Elsewhere::holding(state.keks);
+        let vault = dir.vault_with(&keks);
+        let expected = Advanced { tenant: ACME, from: 2, to: 3, rewrapped: 2 };
+        assert_eq!(vault.advance_kek(ACME).unwrap(), Some(expected), "step {step}");
+        assert_eq!(keks.epochs(ACME).unwrap(), [3]);
+        assert_all_there(&vault, &known);
     }
 }
 
@@ -461,10 +470,9 @@ fn data_keys_are_found_and_made_while_keks_are_replaced() {
             }
             made
         });
-        for _ in 0..20 {
-            vault.advance_kek(ACME).unwrap();
-        }
+        let advances: Result<Vec<_>, Error> = (0..20).map(|_| vault.advance_kek(ACME)).collect();
         done.store(true, Ordering::Relaxed);
+        assert_eq!(advances.unwrap().len(), 20);
         reading.join().unwrap();
         let made = making.join().unwrap();
         assert_all_there(&vault, &made);
