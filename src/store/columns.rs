@@ -4,8 +4,9 @@
 //! offsets. A column that no row has used costs nothing: it comes into being, with the rows before it absent, at its first value.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
-use hashbrown::{DefaultHashBuilder, HashMap};
+use hashbrown::DefaultHashBuilder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
