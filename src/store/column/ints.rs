@@ -37,7 +37,7 @@ pub(super) fn put(out: &mut Vec<u8>, numbers: &[u64]) {
             out.push(PACKED);
             put_varint(out, low);
             out.push(width as u8);
-            let mut writer = BitWriter::default();
+            let mut writer = BitWriter::with_capacity(numbers.len() * width as usize / 8 + 8);
             numbers.iter().for_each(|number| writer.put(number - low, width));
             out.extend_from_slice(&writer.finish());
         }
@@ -82,6 +82,7 @@ fn ungrade(grade: u32, fineness: u32) -> Option<(u64, u32)> {
 }
 
 /// A choice of fineness with the grades in use.
+#[derive(Clone)]
 struct Grading {
     fineness: u32,
     grades: Vec<u32>,
@@ -99,31 +100,51 @@ impl Grading {
                 *count += 1;
             }
         }
-        let used: Vec<(u32, u32)> = (0..).zip(histogram).filter(|(_, count)| *count > 0).collect();
-        let graded = choices.iter().filter_map(|fineness| Grading::of(&used, finest, *fineness, numbers.len()));
-        graded.min_by(|a, b| a.1.total_cmp(&b.1))
-    }
-
-    /// The grading at `fineness`, made from the grades in use at the finest.
-    fn of(used: &[(u32, u32)], finest: u32, fineness: u32, total: usize) -> Option<(Grading, f64)> {
-        let mut grading = Grading { fineness, grades: Vec::new(), counts: Vec::new() };
-        let mut bits = 0.0;
-        for (fine, count) in used {
-            let (coarse, below) = grade(ungrade(*fine, finest)?.0, fineness);
-            bits += f64::from(below) * f64::from(*count);
-            match (grading.grades.last(), grading.counts.last_mut()) {
-                (Some(last), Some(counted)) if *last == coarse => *counted += count,
-                _ => {
-                    grading.grades.push(coarse);
-                    grading.counts.push(*count);
-                }
+        let mut grading = Grading { fineness: finest, grades: Vec::new(), counts: Vec::new() };
+        for (grade, count) in (0..).zip(histogram).filter(|(_, count)| *count > 0) {
+            grading.add(grade, count);
+        }
+        let mut best: Option<(Grading, f64)> = None;
+        // From fine to coarse, each made from the one before.
+        for fineness in choices.iter().rev() {
+            grading = grading.coarser(*fineness)?;
+            if grading.grades.len() > SYMBOLS_MAX {
+                continue;
+            }
+            let bits = grading.bits(numbers.len())?;
+            if best.as_ref().is_none_or(|best| bits < best.1) {
+                best = Some((grading.clone(), bits));
             }
         }
-        if grading.grades.len() > SYMBOLS_MAX {
-            return None;
+        best
+    }
+
+    fn add(&mut self, grade: u32, count: u32) {
+        match (self.grades.last(), self.counts.last_mut()) {
+            (Some(last), Some(counted)) if *last == grade => *counted += count,
+            _ => {
+                self.grades.push(grade);
+                self.counts.push(count);
+            }
         }
-        bits += entropy_bits(&grading.counts, total) + 40.0 + 12.0 * grading.grades.len() as f64;
-        Some((grading, bits))
+    }
+
+    /// The same numbers with fewer leading bits.
+    fn coarser(&self, fineness: u32) -> Option<Grading> {
+        let mut coarse = Grading { fineness, grades: Vec::new(), counts: Vec::new() };
+        for (fine, count) in self.grades.iter().zip(&self.counts) {
+            coarse.add(grade(ungrade(*fine, self.fineness)?.0, fineness).0, *count);
+        }
+        Some(coarse)
+    }
+
+    /// Size of so many numbers, table included.
+    fn bits(&self, total: usize) -> Option<f64> {
+        let mut bits = entropy_bits(&self.counts, total) + 40.0 + 12.0 * self.grades.len() as f64;
+        for (grade, count) in self.grades.iter().zip(&self.counts) {
+            bits += f64::from(ungrade(*grade, self.fineness)?.1) * f64::from(*count);
+        }
+        Some(bits)
     }
 
     fn put(&self, out: &mut Vec<u8>, numbers: &[u64], low: u64) {
@@ -137,13 +158,12 @@ impl Grading {
                 *slot = symbol as u16;
             }
         }
-        let mut writer = BitWriter::default();
+        let mut writer = BitWriter::with_capacity(numbers.len() * 2);
         for number in numbers {
             let number = number - low;
             let (grade, below) = grade(number, self.fineness);
             let symbol = symbols.get(grade as usize).copied().unwrap_or_default();
-            encoder.put(&mut writer, usize::from(symbol));
-            writer.put(number & ((1u64 << below) - 1), below);
+            encoder.put_with(&mut writer, usize::from(symbol), number & ((1u64 << below) - 1), below);
         }
         let bits = writer.finish();
         put_varint(out, bits.len() as u64);

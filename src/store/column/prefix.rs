@@ -41,8 +41,19 @@ impl Encoder {
     /// Appends a symbol.
     #[inline]
     pub(super) fn put(&self, writer: &mut BitWriter, symbol: usize) {
-        if let Some((word, length)) = self.words.get(symbol) {
-            writer.put(u64::from(*word), u32::from(*length));
+        self.put_with(writer, symbol, 0, 0);
+    }
+
+    /// Appends a symbol and a number of so many bits.
+    #[inline]
+    pub(super) fn put_with(&self, writer: &mut BitWriter, symbol: usize, number: u64, width: u32) {
+        let (word, length) = self.words.get(symbol).copied().unwrap_or_default();
+        let length = u32::from(length);
+        if length + width <= 32 {
+            writer.put(u64::from(word) | number << length, length + width);
+        } else {
+            writer.put(u64::from(word), length);
+            writer.put(number, width);
         }
     }
 }
