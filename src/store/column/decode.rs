@@ -57,7 +57,13 @@ impl Decoded {
                 Strings::Repeating(repeating) => Some(Cow::Borrowed(&repeating.codes)),
                 Strings::Unused | Strings::Single(_) => None,
             },
-            _ => None,
+            Content::Groups(_)
+            | Content::Moments(_)
+            | Content::Flags(_)
+            | Content::Numbers(_)
+            | Content::Statuses(_)
+            | Content::Shapes(_)
+            | Content::Values(_) => None,
         }
     }
 }

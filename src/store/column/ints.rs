@@ -178,23 +178,52 @@ fn take_graded<T>(reader: &mut Reader<'_>, count: usize, low: u64, each: impl Fn
     }
     let grades = take_ascending(reader, SYMBOLS_MAX)?;
     let decoder = Decoder::take(reader, grades.len())?;
-    let of =
-        |grade: u64| ungrade(u32::try_from(grade).ok()?, fineness).map(|(base, below)| (low.wrapping_add(base), below));
-    let steps: Vec<(u64, u32)> = grades.into_iter().map(of).collect::<Option<_>>()?;
+    let of = |grade: &u64| ungrade(u32::try_from(*grade).ok()?, fineness);
+    let steps: Vec<(u64, u32)> = grades.iter().map(of).collect::<Option<_>>()?;
+    let step = |symbol: usize| steps.get(symbol).copied().unwrap_or_default();
+    let widest = (0..steps.len()).map(|symbol| decoder.length(symbol) + step(symbol).1).max()?;
     let mut bits = BitReader::new(reader.slice()?);
-    let numbers = (0..count).map(|_| {
-        let ahead = bits.peek();
-        let (symbol, length) = decoder.look(ahead);
-        let (base, below) = steps.get(symbol).copied().unwrap_or_default();
-        if length + below > PEEK_BITS {
-            bits.skip(length);
-            return each(base.wrapping_add(bits.take(below)));
+    let mut numbers = Vec::with_capacity(count);
+    if widest > PEEK_BITS {
+        for _ in 0..count {
+            let (base, below) = step(decoder.next(&mut bits));
+            numbers.push(each(low.wrapping_add(base).wrapping_add(bits.take(below))));
         }
-        bits.skip(length + below);
-        each(base.wrapping_add(ahead >> length & ((1 << below) - 1)))
-    });
-    let numbers = numbers.collect();
+    } else {
+        let table: Vec<Step> =
+            decoder.table().map(|(symbol, length)| Step::new(symbol, length, step(symbol).1)).collect();
+        let grades: Vec<(u64, u64)> =
+            steps.iter().map(|(base, below)| (low.wrapping_add(*base), (1 << below) - 1)).collect();
+        // As many numbers as are sure to be within one peek.
+        let together = (PEEK_BITS / widest.max(1)).clamp(1, 8) as usize;
+        while numbers.len() < count {
+            let mut ahead = bits.peek();
+            let mut used = 0;
+            for _ in 0..together.min(count - numbers.len()) {
+                let step = table.get(decoder.place(ahead)).copied().unwrap_or_default();
+                let (base, mask) = grades.get(usize::from(step.symbol)).copied().unwrap_or_default();
+                numbers.push(each(base.wrapping_add(ahead >> step.length & mask)));
+                ahead >>= step.whole;
+                used += u32::from(step.whole);
+            }
+            bits.skip(used);
+        }
+    }
     bits.finished().then_some(numbers)
+}
+
+/// What the next bits say: a symbol, how long its word is, and how long that is with the bits below. Small, so that the table stays near.
+#[derive(Clone, Copy, Default)]
+struct Step {
+    symbol: u16,
+    length: u8,
+    whole: u8,
+}
+
+impl Step {
+    fn new(symbol: usize, length: u32, below: u32) -> Step {
+        Step { symbol: symbol as u16, length: length as u8, whole: (length + below) as u8 }
+    }
 }
 
 /// What `counts` cost at their entropy.
