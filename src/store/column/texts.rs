@@ -53,15 +53,21 @@ pub(super) fn put(out: &mut Vec<u8>, texts: &[&str]) {
 }
 
 fn best_form(sample: &[&str]) -> Option<(u8, Form)> {
-    let judged = |bytes: &[u8]| zstd::bulk::compress(bytes, LEVEL).map_or(bytes.len(), |packed| packed.len());
+    let mut judge = zstd::bulk::Compressor::new(LEVEL).ok()?;
+    let mut judged = |bytes: &[u8]| judge.compress(bytes).map_or(bytes.len(), |packed| packed.len());
     let mut plain = Vec::new();
     put_plain(&mut plain, sample);
-    let mut best = (judged(&plain), None);
+    let plain = judged(&plain);
+    let mut best = (plain, None);
     for (tag, form) in FORMS {
         if let Some(size) = form(sample).map(|bytes| judged(&bytes))
             && size < best.0
         {
             best = (size, Some((tag, form)));
+        }
+        // Good enough: the forms hardly ever suit the same texts.
+        if best.0 * 4 < plain * 3 {
+            break;
         }
     }
     best.1
