@@ -37,7 +37,10 @@ const ROUNDS: u64 = 40;
 /// Everything is read again in every round: a fresh directory for each few keeps a long run from crawling.
 const ROUNDS_PER_DIRECTORY: u64 = 10;
 const SENDERS: u64 = 3;
-const STEPS_MAX: u64 = 12;
+/// What each sender does in a round: so many steps, and up to twice as many.
+const STEPS_MIN: u64 = 8;
+/// The power fails at one of so many writes or syncs: most often before the work is done.
+const OPERATIONS: u64 = 40;
 const BATCH_MAX: u64 = 30;
 const TENANTS: u64 = 3;
 const NOW: Millis = Millis(1_795_000_000_000);
@@ -105,9 +108,11 @@ struct Plant {
 
 impl Plant {
     fn new() -> Plant {
-        let root = tempfile::tempdir().unwrap();
+        // Real syncs take their time, and are of no use to a simulated disk: in memory, where there is room for it.
+        let root = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let overrides = Overrides { data: Some(root.path().join("data")), ..Overrides::default() };
-        let config = config::load(&overrides, []).unwrap();
+        let little = ("TIDEGATE__STORE__DISK_FREE_MIN".to_owned(), "1MiB".to_owned());
+        let config = config::load(&overrides, [little]).unwrap();
         let (disk, books, heads, records, last) = Default::default();
         Plant { _root: root, disk, config, books, heads, records, last }
     }
@@ -135,7 +140,7 @@ impl Plant {
 
     /// Does steps until they are done or the power fails.
     fn work(&self, gateway: &Gateway, mut random: Random) {
-        for _ in 0..random.below(STEPS_MAX) {
+        for _ in 0..STEPS_MIN + random.below(STEPS_MIN) {
             let done = match Step::draw(&mut random) {
                 Step::Send { tenant, events } => self.send(gateway, tenant, events),
                 Step::Record => self.record(gateway),
@@ -173,11 +178,11 @@ impl Plant {
     fn round(&mut self, random: &mut Random) {
         let early = random.below(5) == 0;
         if early {
-            self.plan(random, 40);
+            self.plan(random);
         }
         if let Ok(gateway) = self.open() {
             if !early {
-                self.plan(random, 60);
+                self.plan(random);
             }
             let mut seeds: Vec<Random> = (0..SENDERS).map(|_| random.fork()).collect();
             thread::scope(|scope| {
@@ -210,9 +215,9 @@ impl Plant {
         self.wait_until_closed();
     }
 
-    fn plan(&self, random: &mut Random, most: u64) {
+    fn plan(&self, random: &mut Random) {
         let operation = if random.below(2) == 0 { Operation::Write } else { Operation::Sync };
-        self.disk.plan(operation, "", random.below(most), Fault::PowerCut);
+        self.disk.plan(operation, "", random.below(OPERATIONS), Fault::PowerCut);
     }
 
     fn note_heads(&mut self, gateway: &Gateway) {
@@ -245,8 +250,9 @@ impl Plant {
             );
         }
         let all = log.records(kv, Subject::Gateway, 0, usize::MAX).unwrap();
-        let acts =
-            all.iter().filter(|(_, leaf)| audit::StoredRecord::parse(leaf).unwrap().action == Action::ConfigLoaded.code());
+        let acts = all
+            .iter()
+            .filter(|(_, leaf)| audit::StoredRecord::parse(leaf).unwrap().action == Action::ConfigLoaded.code());
         assert!(acts.count() as u64 >= self.records.load(Ordering::Relaxed), "a record was acknowledged and is gone");
         let (secret, _) = gateway.key_file.ensure(KeyKind::AuditSigning, [0; 8], 0, &SystemEntropy).unwrap();
         let public = SigningKey::from_seed(&secret).public();
