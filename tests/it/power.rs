@@ -33,9 +33,11 @@ use tidegate::store::need::Need;
 use crate::books::{self, Books};
 use crate::gateway::poll;
 
-const ROUNDS: u64 = 40;
+const ROUNDS: u64 = 50;
 /// Everything is read again in every round: a fresh directory for each few keeps a long run from crawling.
 const ROUNDS_PER_DIRECTORY: u64 = 10;
+/// RocksDB waits for a second after a failed flush, so that most rounds do nothing for most of their time.
+const DIRECTORIES_AT_ONCE: usize = 5;
 const SENDERS: u64 = 3;
 /// What each sender does in a round: so many steps, and up to twice as many.
 const STEPS_MIN: u64 = 8;
@@ -321,20 +323,33 @@ fn stored(gateway: &Gateway, tenant: u64) -> BTreeMap<u64, usize> {
 fn what_was_acknowledged_survives_every_power_cut_exactly_once() {
     #[expect(clippy::disallowed_methods, reason = "a failure is looked at again by its seed")]
     let seed = std::env::var("TIDEGATE_TEST_SEED").map_or(1, |seed| seed.parse().expect("a number"));
-    let rounds = books::rounds(ROUNDS);
-    for first in (0..rounds).step_by(ROUNDS_PER_DIRECTORY as usize) {
-        // A directory's rounds follow from its seed alone.
-        let seed = seed + first;
-        let outcome = std::panic::catch_unwind(|| {
-            let (mut plant, mut random) = (Plant::new(), Random(seed));
-            for _ in 0..ROUNDS_PER_DIRECTORY.min(rounds - first) {
-                plant.round(&mut random);
-            }
-            assert!(plant.books.iter().any(Books::has_acknowledged), "there was no load");
-        });
-        if let Err(panic) = outcome {
-            eprintln!("the seed was {seed}: TIDEGATE_TEST_SEED={seed} TIDEGATE_TEST_ROUNDS={ROUNDS_PER_DIRECTORY}");
-            std::panic::resume_unwind(panic);
+    let (rounds, next) = (books::rounds(ROUNDS), AtomicU64::new(0));
+    thread::scope(|scope| {
+        for _ in 0..DIRECTORIES_AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let first = next.fetch_add(ROUNDS_PER_DIRECTORY, Ordering::Relaxed);
+                    if first >= rounds {
+                        return;
+                    }
+                    cut_again_and_again(seed + first, ROUNDS_PER_DIRECTORY.min(rounds - first));
+                }
+            });
         }
+    });
+}
+
+/// Rounds on one directory, which follow from the seed alone.
+fn cut_again_and_again(seed: u64, rounds: u64) {
+    let outcome = std::panic::catch_unwind(|| {
+        let (mut plant, mut random) = (Plant::new(), Random(seed));
+        for _ in 0..rounds {
+            plant.round(&mut random);
+        }
+        assert!(plant.books.iter().any(Books::has_acknowledged), "there was no load");
+    });
+    if let Err(panic) = outcome {
+        eprintln!("again: TIDEGATE_TEST_SEED={seed} TIDEGATE_TEST_ROUNDS={rounds}");
+        std::panic::resume_unwind(panic);
     }
 }
