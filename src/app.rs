@@ -166,6 +166,8 @@ pub struct Gateway {
     pub desk: Arc<Desk>,
     /// The key file, kept open and locked.
     pub key_file: Arc<KeyFile>,
+    /// The keys of stored data.
+    pub vault: Arc<Vault>,
     /// Checks tokens, for refreshing the keys of external issuers.
     pub verifier: Arc<TokenVerifier>,
     /// Time.
@@ -198,16 +200,17 @@ impl Gateway {
         let key_file = Arc::new(KeyFile::open(&config.keys_path, &*entropy)?);
         let own_key = |kind| key_file.ensure(kind, NOBODY, 0, &*entropy).map(|(secret, _)| secret);
 
+        let signing = own_key(KeyKind::AuditSigning)?;
+        let public = SigningKey::from_seed(&signing).public();
+        // Before the store looks: with the wrong keys everything that is sealed would look like left over.
+        if known_keys.as_ref().is_some_and(|known| *known != public) {
+            return Err(Error::KeyFileForeign { path: config.keys_path.clone() });
+        }
         let vault = Arc::new(vault(config, &key_file, &entropy));
         vault.resume_advances()?;
         let store = Arc::new(Store::open(&kv, &vault, &entropy, settings::store(config, MissingKeys::Refuse), now)?);
         let dedupe_key = own_key(KeyKind::Dedupe)?;
         let dedupe = Arc::new(Dedupe::open(&kv, copy(&dedupe_key), settings::dedupe(config), now)?);
-        let signing = own_key(KeyKind::AuditSigning)?;
-        let public = SigningKey::from_seed(&signing).public();
-        if known_keys.as_ref().is_some_and(|known| *known != public) {
-            return Err(Error::KeyFileForeign { path: config.keys_path.clone() });
-        }
         let log = Arc::new(Log::open(&kv, &config.gateway_name, signing, &dir.join("anchors"))?);
         let participants: Vec<Arc<dyn Participant>> =
             vec![Arc::clone(&store) as _, Arc::clone(&dedupe) as _, Arc::clone(&log) as _];
@@ -268,7 +271,7 @@ impl Gateway {
                 i64::try_from(config.store.idempotency_window.as_millis()).unwrap_or(i64::MAX),
             )),
             suppression: Arc::new(Suppression::open(&kv, Arc::clone(&key_file), Arc::clone(&entropy))?),
-            quarantine: Arc::new(Quarantine::new(vault, Arc::clone(&entropy))),
+            quarantine: Arc::new(Quarantine::new(Arc::clone(&vault), Arc::clone(&entropy))),
             ledger: Arc::new(Ledger::default()),
         });
         let admin_hash = admin_key(&dir.join("admin.key"), &*entropy)?.hash();
@@ -295,7 +298,7 @@ impl Gateway {
             metrics_door: settings::metrics_door(config),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
         });
-        let gateway = Gateway { services, desk, key_file, verifier, clock, first_start };
+        let gateway = Gateway { services, desk, key_file, vault, verifier, clock, first_start };
         gateway.seed_daily_quotas(now)?;
         Ok(gateway)
     }

@@ -5,13 +5,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rocksdb::{DB, Options};
 use serde_json::{Value, json};
-use tidegate::cli::fsck;
-use tidegate::keys::{KeyFile, KeyKind, SigningKey};
+use tidegate::cli::fsck::{self, Checked};
+use tidegate::id::{Entropy, SystemEntropy};
+use tidegate::keys::{FileKeks, KeyFile, KeyKind, SigningKey, Vault};
 
-use crate::gateway::{Gateway, Setup};
+use crate::gateway::{Gateway, Setup, own_key};
 
 const FAMILIES: [&str; 8] = ["default", "meta", "journal", "dedupe", "catalog", "audit", "quarantine", "sealed"];
 /// Acts of one tenant: enough for inner nodes of its log to be stored.
@@ -47,10 +49,16 @@ impl History {
     /// What `fsck` says: its report, or its error.
     fn check(&self) -> Result<String, String> {
         let keys =
-            KeyFile::peek(&self.gateway.data().join("keys"), KeyKind::AuditSigning, [0; 8], 0).expect("the key file");
-        let public = SigningKey::from_seed(&keys.expect("the signing key")).public();
+            own_key(&self.gateway, KeyKind::AuditSigning);
+        let public = SigningKey::from_seed(&keys).public();
         let mut report = Vec::new();
-        let checked = fsck::run(&self.gateway.data(), "tidegate", &public, &mut report);
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let data = self.gateway.data();
+        let file = Arc::new(KeyFile::open_read_only(&data.join("keys"), &*entropy).expect("the key file"));
+        let keks = Arc::new(FileKeks::new(Arc::clone(&file), Arc::clone(&entropy)));
+        let vault = Arc::new(Vault::new(file, keks, entropy));
+        let checked = Checked { dir: &data, gateway: "tidegate", vault: &vault, public: &public };
+        let checked = fsck::run(&checked, &mut report);
         let report = String::from_utf8_lossy(&report).into_owned();
         checked.map(|()| report.clone()).map_err(|error| format!("{report}{error}"))
     }

@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -15,6 +16,8 @@ use reqwest::blocking::{Client, RequestBuilder};
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tidegate::id::SystemEntropy;
+use tidegate::keys::{KeyFile, KeyKind, Secret};
 
 /// Whatever takes longer than this hangs. Never the measure of a promise.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -388,4 +391,10 @@ pub fn poll<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A key of a gateway's own, out of its key file, while it may have that open.
+pub fn own_key(gateway: &Gateway, kind: KeyKind) -> Arc<Secret> {
+    let file = KeyFile::open_read_only(&gateway.data().join("keys"), &SystemEntropy).expect("the key file");
+    file.find(kind, [0; 8], 0).expect("the key")
 }

@@ -237,7 +237,12 @@ impl Plant {
         }
         assert_eq!(gateway.services.ingest.ledger.total().imbalance(), 0, "events vanished from the books");
         self.check_audit(gateway);
-        store::check(&gateway.services.kv).unwrap();
+        let mut findings = Vec::new();
+        store::check::check(&gateway.services.kv, &gateway.vault, &mut |finding| {
+            findings.push(format!("{}: {}", finding.place, finding.error));
+        })
+        .unwrap();
+        assert_eq!(findings, Vec::<String>::new());
     }
 
     fn check_audit(&self, gateway: &Gateway) {
