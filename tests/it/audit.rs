@@ -15,7 +15,8 @@ use tidegate::keys::{FileKeks, KeyFile, KeyKind, SigningKey, Vault};
 
 use crate::gateway::{Gateway, Setup, own_key};
 
-const FAMILIES: [&str; 8] = ["default", "meta", "journal", "dedupe", "catalog", "audit", "quarantine", "sealed"];
+const FAMILIES: [&str; 10] =
+    ["default", "meta", "journal", "dedupe", "catalog", "audit", "quarantine", "sealed", "manifest", "rollup"];
 /// Acts of one tenant: enough for inner nodes of its log to be stored.
 const ACTS: usize = 40;
 
