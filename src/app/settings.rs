@@ -166,6 +166,7 @@ pub(super) fn live(config: &Config, directory: &Directory) -> Live {
         session_timeout_ms: millis(config.session_timeout),
         limit_max: config.query.limit_max,
         rows_max: config.query.rows_max,
+        disclosure_k: config.query.disclosure_k,
         query_timeout_ms: u64::try_from(config.query.timeout.as_millis()).unwrap_or(u64::MAX),
         memory_max: bytes(config.store.memory_max),
         requests_max: config.limits.concurrent_requests_max,

@@ -48,6 +48,8 @@ pub struct Live {
     pub limit_max: usize,
     /// Most rows that a question may read.
     pub rows_max: u64,
+    /// People that a cell split by people is about at least; 1 shows all.
+    pub disclosure_k: u64,
     /// How long a question may take, in milliseconds.
     pub query_timeout_ms: u64,
     /// Open buckets hold at most this many bytes.

@@ -21,7 +21,15 @@ pub fn configure(app: &mut web::ServiceConfig) {
     add(app, "/v1/query/summary", [get(web::get().to(questions::summary))]);
     add(app, "/v1/query/series", [get(web::get().to(questions::series))]);
     add(app, "/v1/query/top", [get(web::get().to(questions::top))]);
+    add(app, "/v1/query/geo", [get(web::get().to(questions::geo))]);
+    add(app, "/v1/query/funnel", [get(web::get().to(questions::funnel))]);
+    add(app, "/v1/query/retention", [get(web::get().to(questions::retention))]);
+    add(app, "/v1/query/journeys", [get(web::get().to(questions::journeys))]);
+    add(app, "/v1/query/users", [get(web::get().to(questions::users))]);
+    add(app, "/v1/query/errors", [get(web::get().to(questions::errors))]);
     add(app, "/v1/query/sessions", [get(web::get().to(questions::sessions))]);
+    add(app, "/v1/query/sessions/{id}", [get(web::get().to(questions::replay))]);
+    add(app, "/v1/query/traces/{id}", [get(web::get().to(questions::trace))]);
 
     add(app, "/api/analytics", [get(web::get().to(first_users::analytics))]);
     add(app, "/api/sessions", [get(web::get().to(first_users::sessions))]);

@@ -1,10 +1,11 @@
 //! The questions that dashboards ask, answered straight from columns.
 //!
-//! Reading order: what is asked ([`params`]), which rows are looked at ([`scan`]), how they are gathered (`group`, `tally`, [`number`]), and a
-//! file per question: [`series`], [`session`], [`summary`], [`top`]; then the first users' endpoints, [`first_users`] and [`export`].
+//! Reading order: what is asked ([`params`]), which rows are looked at ([`scan`]), how they are gathered (`group`, `tally`, [`number`]), about
+//! whom they are (`subject`) and what may be told of that ([`disclosure`]); then a file per question, those about sums first, those about
+//! sequences next, rows last; then the first users' endpoints, [`first_users`] and [`export`].
 //!
 //! ```text
-//! key=value pairs ─► Params ─► Store::read(tenant, params.from, params.to, now) ─► Scan ─► summary | series | top | sessions ─► Serialize
+//! key=value pairs ─► Params ─► Store::read(tenant, params.from, params.to, now) ─► Scan ─► summary | series | top | ... ─► Serialize
 //! ```
 //!
 //! Words that every answer uses alike:
@@ -18,22 +19,41 @@
 //! - **durations** are in milliseconds, taken over the events that have one; percentiles are within 1 % (see [`number`]).
 //!
 //! Invariants: one pass over the rows, one part in memory at a time; no allocation per row; memory bounded by the distinct values among
-//! the rows read. Every question says which columns it looks at, and no other is read. Nothing here groups by user, session, address or country for holders of `query`.
+//! the rows read. Every question says which columns it looks at, and no other is read. Cells about too few people are told to holders of
+//! `export` only.
 //!
-//! What is missing: `filter`, SQL, k-anonymous cells for subject-linked dimensions, `funnel`, `retention`, `journeys`, `geo`, rollups.
+//! What is missing: `filter`, SQL, rollups; answers about ranges that overlap can be subtracted from one another (see [`disclosure`]).
 //! This folder knows nothing of HTTP, of scopes and of the current moment: they come in as values.
 
 pub mod params;
 pub mod scan;
 
+pub mod disclosure;
 mod group;
 pub mod number;
+mod subject;
 mod tally;
 
-pub mod series;
-pub mod session;
 pub mod summary;
+
+pub mod matrix;
+pub mod series;
+pub mod week;
+
+pub mod geo;
+mod ranking;
 pub mod top;
+
+pub mod funnel;
+pub mod journeys;
+pub mod retention;
+mod trail;
+
+mod event;
+pub mod listing;
+pub mod session;
+pub mod users;
+mod visit;
 
 pub mod export;
 pub mod first_users;
@@ -77,10 +97,7 @@ pub enum Error {
 
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Error {
-        match error {
-            store::Error::Erased => Error::Erased,
-            other => Error::Damaged(other),
-        }
+        if matches!(error, store::Error::Erased) { Error::Erased } else { Error::Damaged(error) }
     }
 }
 

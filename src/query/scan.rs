@@ -153,11 +153,6 @@ impl Chunk {
         }
     }
 
-    /// Number of rows that match; at least one.
-    pub fn len(&self) -> usize {
-        self.picked.as_ref().map_or(self.columns().len(), Vec::len)
-    }
-
     /// The columns; read them only at the positions that [`Chunk::rows`] gives.
     pub fn columns(&self) -> &Columns {
         self.loaded.columns()
