@@ -20,5 +20,6 @@ mod config;
 mod conservation;
 mod journey;
 mod limits;
+mod questions;
 mod tenants;
 mod tidy;
