@@ -1,7 +1,7 @@
 //! `GET /v1/query/...`: questions about a tenant's events.
 //!
-//! Aggregates need `query`; rows, and aggregates that single somebody out, need `export`. Other aggregates that are split by people are under
-//! disclosure control for who has no more than `query`. Reading is access: the record of it is durable before the answer leaves.
+//! Aggregates need `query`; rows, and aggregates that would single somebody out, need `export`. Other aggregates that are split or filtered by
+//! people are under disclosure control for who has no more than `query`. Reading is access: the record of it is durable before the answer leaves.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ use crate::privacy::Receipt;
 use crate::query::disclosure::Guard;
 use crate::query::listing::{self, Events};
 use crate::query::{
-    self, Params, Question, Scan, funnel, geo, journeys, retention, series, session, summary, top, users,
+    self, Params, Question, Scan, audience, funnel, geo, journeys, retention, series, session, summary, top, users,
 };
 
 use super::error::Problem;
@@ -138,7 +138,9 @@ async fn aggregate<T: Serialize + Send + 'static>(
     }
     services.trail.aggregate_read(Subject::Tenant(grant.tenant()), grant.principal().name(), asked.now).await?;
     let range = params.range(question);
-    let found = ask(&services, asked, range, move |scan, asked| answer(scan, &params, asked));
+    let found = ask(&services, asked, range, move |scan, asked| {
+        audience::guarded(scan, &params, asked.guard, || answer(scan, &params, asked))
+    });
     Ok(HttpResponse::Ok().json(found.await?))
 }
 

@@ -70,6 +70,11 @@ impl Guard {
         self.is_on().then_some(Disclosure { k: self.k, merged: merged as u64, withheld })
     }
 
+    /// What is said instead of an answer.
+    pub(super) fn withheld(self) -> Disclosure {
+        Disclosure { k: self.k, merged: 0, withheld: true }
+    }
+
     /// Divides cells into what is shown and what is pooled. `subjects` is the number of people in a cell, `together` that in several. Of
     /// equally small cells the first joins a pool, so cells come in an order that does not depend on how they were read.
     pub(super) fn settle<C>(

@@ -1,7 +1,7 @@
 //! The questions that dashboards ask, answered straight from columns.
 //!
 //! Reading order: what is asked ([`params`]), which rows are looked at ([`scan`]), how they are gathered (`group`, `tally`, [`number`]), about
-//! whom they are (`subject`) and what may be told of that ([`disclosure`]); then a file per question, those about sums first, those about
+//! whom they are (`subject`) and what may be told of that ([`disclosure`], [`audience`]); then a file per question, those about sums first, those about
 //! sequences next, rows last; then the first users' endpoints, [`first_users`] and [`export`].
 //!
 //! ```text
@@ -28,6 +28,7 @@
 pub mod params;
 pub mod scan;
 
+pub mod audience;
 pub mod disclosure;
 mod group;
 pub mod number;

@@ -193,6 +193,10 @@ fn who_may_read_aggregates_learns_nothing_of_few_people() {
         assert_eq!((&answer["total"], &answer["other"]), (&Value::Null, &Value::Null), "{path}");
         assert_eq!(answer["disclosure"]["withheld"], true, "{path}");
     }
+    let one = few.as_analyst("/v1/query/summary?session=shop-1");
+    assert_eq!(names(&one), ["disclosure", "from", "to"], "one session is one person");
+    assert_eq!(one["disclosure"], json!({ "k": 5, "merged": 0, "withheld": true }));
+    assert_eq!(few.as_clerk("/v1/query/summary?session=shop-1")["events"], 3);
     let retention = few.as_analyst("/v1/query/retention?from=-2d");
     assert!(
         list(&retention, "periods").iter().all(|period| period["new"] == 0 || period["new"].is_null()),
@@ -213,7 +217,7 @@ fn rows_and_what_singles_out_need_export() {
     }
     for path in [
         "/v1/query/series?by=user",
-        "/v1/query/series?session=shop-1",
+        "/v1/query/top?by=user&session=shop-1",
         "/v1/query/top?by=country&type=custom",
         "/v1/query/geo?name=open",
         "/v1/query/retention?name=open",

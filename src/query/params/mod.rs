@@ -236,9 +236,9 @@ impl Params {
         if question == Question::Retention { (Millis(i64::MIN), self.to) } else { (self.from, self.to) }
     }
 
-    /// Whether the answer is split or filtered by something that may single out a person.
-    pub fn is_subject_linked(&self, question: Question) -> bool {
-        let split = match question {
+    /// Whether the answer is split by something that may single out a person.
+    fn is_subject_split(&self, question: Question) -> bool {
+        match question {
             Question::Geo | Question::Journeys | Question::Retention => true,
             Question::Top | Question::Series => self.by.is_some_and(By::is_subject_linked),
             Question::Summary
@@ -248,19 +248,17 @@ impl Params {
             | Question::Errors
             | Question::Replay
             | Question::Trace => false,
-        };
-        split || self.is_subject_filtered()
+        }
     }
 
-    /// Whether the right to read rows is needed for an aggregate: of one subject's events, split so finely that little would be left to
-    /// show, or split by subjects and filtered as well, since two such answers differ by what disclosure control hides in each.
+    /// Whether the right to read rows is needed for an aggregate: split by people so finely that little would be left to show, or split by
+    /// people and filtered as well, since two such answers differ by what disclosure control hides in each.
     pub fn needs_export(&self, question: Question) -> bool {
-        let is_filtered = self.event_type.is_some() || self.name.is_some();
-        let is_split = self.is_subject_linked(question);
-        self.is_subject_filtered() || is_split && (is_filtered || question == Question::Series)
+        let is_filtered = self.event_type.is_some() || self.name.is_some() || self.is_subject_filtered();
+        self.is_subject_split(question) && (is_filtered || question == Question::Series)
     }
 
-    /// Whether the answer is about one subject's events, so that the right to read aggregates is not enough.
+    /// Whether the answer is filtered by something that may single out a person.
     pub fn is_subject_filtered(&self) -> bool {
         self.session.is_some()
     }

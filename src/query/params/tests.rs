@@ -178,7 +178,8 @@ fn what_singles_out_needs_the_right_to_rows() {
     assert!(
         !needs(Question::Top, &[("by", "name"), ("type", "custom")]) && !needs(Question::Series, &[("by", "name")])
     );
-    assert!(needs(Question::Summary, &[("session", "s")]) && needs(Question::Series, &[("by", "user")]));
+    assert!(!needs(Question::Summary, &[("session", "s")]) && needs(Question::Series, &[("by", "user")]));
+    assert!(needs(Question::Top, &[("by", "country"), ("session", "s")]));
     // What is hidden of the one answer would be the other without what is shown.
     assert!(
         needs(Question::Top, &[("by", "country"), ("name", "a")]) && needs(Question::Retention, &[("type", "custom")])
