@@ -128,3 +128,26 @@ impl fmt::Display for Moment {
         self.0.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn what_was_erased_meanwhile_is_asked_for_once_more() {
+        let attempts = Cell::new(0);
+        let erased_until = |last: u32| {
+            attempts.set(0);
+            retried(|| {
+                attempts.set(attempts.get() + 1);
+                if attempts.get() < last { Err(Error::from(store::Error::Erased)) } else { Ok(()) }
+            })
+        };
+        assert!(erased_until(2).is_ok() && attempts.get() == 2);
+        assert!(matches!(erased_until(3), Err(Error::Erased)) && attempts.get() == 2);
+        let damaged = store::Error::DamagedBucket { what: "a checksum" };
+        assert!(matches!(Error::from(damaged), Error::Damaged(_)));
+    }
+}

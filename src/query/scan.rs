@@ -237,6 +237,7 @@ pub(super) enum Rows<'c> {
 impl Iterator for Rows<'_> {
     type Item = usize;
 
+    #[inline]
     fn next(&mut self) -> Option<usize> {
         match self {
             Rows::Every(rows) => rows.next(),
