@@ -4,9 +4,10 @@
 //! offsets. A column that no row has used costs nothing: it comes into being, with the rows before it absent, at its first value.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::hash::BuildHasher;
 
-use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use hashbrown::{DefaultHashBuilder, HashTable};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
