@@ -30,20 +30,13 @@ const BUCKETS: usize = 45 * OCTAVE;
 const LISTED_MAX: usize = 32;
 
 /// Count, mean and percentiles of durations, in bounded memory.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Sketch {
     count: u64,
     sum: f64,
     least: f64,
     greatest: f64,
     counts: Counts,
-}
-
-impl Default for Sketch {
-    fn default() -> Self {
-        let (least, greatest) = (f64::INFINITY, f64::NEG_INFINITY);
-        Sketch { count: 0, sum: 0.0, least, greatest, counts: Counts::default() }
-    }
 }
 
 #[derive(Clone, Debug)]
@@ -62,7 +55,6 @@ impl Default for Counts {
 
 impl Sketch {
     /// Adds one value. What is no duration (negative, not finite) is not counted.
-    #[inline]
     pub fn insert(&mut self, value: f64) {
         if !(0.0..=f64::MAX).contains(&value) {
             return;
@@ -75,6 +67,9 @@ impl Sketch {
 
     /// Adds everything that `other` has seen.
     pub fn merge(&mut self, other: &Sketch) {
+        if other.count == 0 {
+            return;
+        }
         self.widen(other.least, other.greatest);
         self.count += other.count;
         self.sum += other.sum;
@@ -107,10 +102,10 @@ impl Sketch {
         Some(answer(found).clamp(self.least, self.greatest))
     }
 
-    #[inline]
     fn widen(&mut self, least: f64, greatest: f64) {
-        self.least = self.least.min(least);
-        self.greatest = self.greatest.max(greatest);
+        let first = self.count == 0;
+        self.least = if first { least } else { self.least.min(least) };
+        self.greatest = if first { greatest } else { self.greatest.max(greatest) };
     }
 }
 
