@@ -30,15 +30,15 @@ demo: setup ## the whole product on made-up traffic
 test: setup-test ## runs every test
 	$(CARGO) test --locked $(ARGS)
 
-soak: setup-test ## kills the gateway under load, again and again, for about ten minutes
-	TIDEGATE_TEST_ROUNDS=400 $(CARGO) test --locked --test it -- recovery::what_was_acknowledged --nocapture
+soak: setup-test ## kills the gateway under load a thousand times, and cuts its power as often
+	TIDEGATE_TEST_ROUNDS=1000 $(CARGO) test --locked --test it -- power::what_was_acknowledged recovery::what_was_acknowledged --nocapture
 
 bench: setup ## measures throughput and latency (release build)
 	$(CARGO) bench --locked $(ARGS)
 
 lint: setup ## format, lints as errors, dependencies
-	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
 		$(CARGO) deny --locked check bans licenses sources; \
 	else \
@@ -47,7 +47,7 @@ lint: setup ## format, lints as errors, dependencies
 	fi
 
 fmt: ## formats the code
-	$(CARGO) fmt
+	$(CARGO) fmt --all
 
 setup: ## installs missing system packages
 	@bash .ci/setup

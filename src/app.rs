@@ -42,12 +42,14 @@ use crate::ingest::epoch::Epochs;
 use crate::ingest::idempotency::Idempotency;
 use crate::ingest::ledger::Ledger;
 use crate::ingest::quarantine::Quarantine;
-use crate::keys::{self, KeyFile, KeyKind, Secret, SigningKey};
+use crate::ingest::suppression::{self, Suppression};
+use crate::keys::{self, FileKeks, KeyFile, KeyKind, Secret, SigningKey, Vault};
 use crate::kv::{self, CommitError, Family, Kv, Participant, Writer};
 use crate::limit::{AuthFailures, Limits, RateError};
 use crate::privacy::{DEFAULT_POLICY, PolicyErrors, Scrubber};
-use crate::store::{self, Store};
+use crate::store::{self, MissingKeys, Store};
 use crate::telemetry::Metrics;
+use crate::upkeep::Upkeep;
 
 /// The tenant that a new data directory begins with.
 pub const FIRST_TENANT: &str = "default";
@@ -108,6 +110,9 @@ pub enum Error {
     /// The audit log.
     #[error(transparent)]
     Audit(#[from] audit::Error),
+    /// Whom nothing is taken of.
+    #[error(transparent)]
+    Suppression(#[from] suppression::Error),
     /// Tenants, keys, revoked tokens.
     #[error(transparent)]
     Directory(#[from] OpenError),
@@ -172,11 +177,20 @@ pub struct Gateway {
 impl Gateway {
     /// Opens the data directory that `config` names, creating what is missing.
     pub fn open(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<Gateway, Error> {
+        create_private_dir(&config.data_dir)?;
+        Gateway::open_on(Arc::new(Kv::open(&database(config))?), config, clock, entropy)
+    }
+
+    /// The same with a database that is open already: the one at [`database`].
+    pub fn open_on(
+        kv: Arc<Kv>,
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Gateway, Error> {
         let dir = &config.data_dir;
-        create_private_dir(dir)?;
         let now = clock.now();
         let metrics = Arc::new(Metrics::default());
-        let kv = Arc::new(Kv::open(&dir.join("db"))?);
         let known_keys = kv.get(Family::Meta, META_KEY_FILE)?;
         if known_keys.is_some() && !config.keys_path.exists() {
             return Err(Error::KeyFileMissing { path: config.keys_path.clone() });
@@ -184,7 +198,10 @@ impl Gateway {
         let key_file = Arc::new(KeyFile::open(&config.keys_path, &*entropy)?);
         let own_key = |kind| key_file.ensure(kind, NOBODY, 0, &*entropy).map(|(secret, _)| secret);
 
-        let store = Arc::new(Store::open(&kv, settings::retention(config), now)?);
+        let keks = Arc::new(FileKeks::new(Arc::clone(&key_file), Arc::clone(&entropy)));
+        let vault = Arc::new(Vault::new(Arc::clone(&key_file), keks, Arc::clone(&entropy)));
+        vault.resume_advances()?;
+        let store = Arc::new(Store::open(&kv, &vault, &entropy, settings::store(config, MissingKeys::Refuse), now)?);
         let dedupe_key = own_key(KeyKind::Dedupe)?;
         let dedupe = Arc::new(Dedupe::open(&kv, copy(&dedupe_key), settings::dedupe(config), now)?);
         let signing = own_key(KeyKind::AuditSigning)?;
@@ -205,6 +222,11 @@ impl Gateway {
         }
         let principals = Principals::new(Arc::clone(&kv), &*own_key(KeyKind::Index)?);
         let trail = Arc::new(Trail::new(log, principals, writer.clone(), Arc::clone(&entropy)));
+        if store.interrupted().keys() > 0 {
+            let finished = Arc::clone(&store);
+            writer.commit(move |batch| finished.stage_done(finished.interrupted(), batch))?;
+        }
+        let upkeep = Arc::new(Upkeep::new(Arc::clone(&store), Arc::clone(&vault), writer.clone(), Arc::clone(&trail)));
 
         let directory_limits = DirectoryLimits {
             tenants_max: config.limits.tenants_max,
@@ -246,7 +268,8 @@ impl Gateway {
                 copy(&dedupe_key),
                 i64::try_from(config.store.idempotency_window.as_millis()).unwrap_or(i64::MAX),
             )),
-            quarantine: Arc::new(Quarantine::default()),
+            suppression: Arc::new(Suppression::open(&kv, Arc::clone(&key_file), Arc::clone(&entropy))?),
+            quarantine: Arc::new(Quarantine::new(vault, Arc::clone(&entropy))),
             ledger: Arc::new(Ledger::default()),
         });
         let admin_hash = admin_key(&dir.join("admin.key"), &*entropy)?.hash();
@@ -261,6 +284,7 @@ impl Gateway {
             ingest,
             desk: Arc::clone(&desk),
             trail,
+            upkeep,
             kv,
             metrics,
             live: ArcSwap::from_pointee(settings::live(config, &desk.directory)),
@@ -273,17 +297,18 @@ impl Gateway {
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
         });
         let gateway = Gateway { services, desk, key_file, verifier, clock, first_start };
-        gateway.seed_daily_quotas(now);
+        gateway.seed_daily_quotas(now)?;
         Ok(gateway)
     }
 
     /// What a tenant sent today before the restart counts.
-    fn seed_daily_quotas(&self, now: Millis) {
+    fn seed_daily_quotas(&self, now: Millis) -> Result<(), Error> {
         let ingest = &self.services.ingest;
         let today = Millis(now.day() * DAY_MS);
         for tenant in self.desk.directory.tenants() {
-            ingest.limits.seed_daily(tenant.id, ingest.store.count_since(tenant.id, today, now));
+            ingest.limits.seed_daily(tenant.id, ingest.store.count_since(tenant.id, today, now)?);
         }
+        Ok(())
     }
 
     /// Records which policy is in force.
@@ -341,6 +366,11 @@ impl Gateway {
             );
         }
     }
+}
+
+/// Where the database of a data directory lies.
+pub fn database(config: &Config) -> PathBuf {
+    config.data_dir.join("db")
 }
 
 /// Runs a use-case to its end outside of a server.

@@ -60,6 +60,12 @@ pub enum Command {
         #[command(subcommand)]
         command: KeyCommand,
     },
+    /// Copies the key file, for backups; ingest keys are under `key`.
+    Keys {
+        /// What about it.
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
     /// Issues and revokes access tokens.
     Token {
         /// What about them.
@@ -150,6 +156,19 @@ pub enum KeyCommand {
     Revoke {
         /// The key's id: the part between the underscores.
         id: String,
+        /// Where settings come from.
+        #[command(flatten)]
+        source: Source,
+    },
+}
+
+/// What can be done about the key file.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Copies the key file of a stopped gateway and prints the copy's path. To restore it, put it in the key file's place.
+    Export {
+        /// Where to; must not exist. Keep it apart from backups of the data: together they can be read.
+        file: PathBuf,
         /// Where settings come from.
         #[command(flatten)]
         source: Source,

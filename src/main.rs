@@ -11,11 +11,11 @@ use tidegate::app::serve::{Serving, serve};
 use tidegate::app::{self, FIRST_TENANT, Gateway, block_on, load_policy};
 use tidegate::cli::demo::Demo;
 use tidegate::cli::manage::{self, Order, Server};
-use tidegate::cli::{Cli, Command, KeyCommand, Source, TenantCommand, TokenCommand, fsck, scrub};
+use tidegate::cli::{Cli, Command, KeyCommand, KeysCommand, Source, TenantCommand, TokenCommand, fsck, scrub};
 use tidegate::clock::{Clock, SystemClock};
 use tidegate::config::{self, Config, Overrides};
 use tidegate::id::SystemEntropy;
-use tidegate::keys::{KeyFile, KeyKind, SigningKey};
+use tidegate::keys::{self, KeyFile, KeyKind, SigningKey};
 use tidegate::kv;
 use tidegate::telemetry::{self, LogFormat};
 
@@ -63,6 +63,7 @@ fn run(command: Command) -> Result<(), Failure> {
             | KeyCommand::Revoke { source, .. }) = &command;
             manage_command(source.clone(), command.try_into()?)
         }
+        Command::Keys { command: KeysCommand::Export { file, source } } => export_keys(source, &file),
         Command::Token { command } => {
             let (TokenCommand::Issue { source, .. } | TokenCommand::Revoke { source, .. }) = &command;
             manage_command(source.clone(), command.try_into()?)
@@ -158,6 +159,23 @@ fn manage_command(source: Source, order: Order) -> Result<(), Failure> {
         Err(error) => return Err(error.into()),
     };
     Ok(done.print(&mut io::stdout(), &mut io::stderr())?)
+}
+
+fn export_keys(source: Source, to: &Path) -> Result<(), Failure> {
+    let config = quiet(&overrides(source, None))?;
+    let path = &config.keys_path;
+    if !path.try_exists()? {
+        return Err(format!("{}: there is no key file: is this the right --data?", path.display()).into());
+    }
+    let file = KeyFile::open(path, &SystemEntropy).map_err(|error| {
+        let hint = if matches!(error, keys::Error::InUse { .. }) { "; stop the gateway first" } else { "" };
+        format!("{error}{hint}")
+    })?;
+    file.export(to)?;
+    writeln!(io::stdout(), "{}", to.display())?;
+    let kept_elsewhere =
+        if config.keys_command.is_some() { "; key-encryption keys stay with keys.command" } else { "" };
+    Ok(writeln!(io::stderr(), "key file copied; whoever has it can read the data{kept_elsewhere}")?)
 }
 
 /// Loads the configuration for a command that has better things to say than what a server logs.

@@ -72,11 +72,13 @@ pub enum Reason {
     RateLimited,
     /// The request could not be completed.
     Abandoned,
+    /// The subject's erasure was asked for; nothing more is taken of it.
+    Suppressed,
 }
 
 impl Reason {
     /// Every reason, in the order of the enum.
-    pub const ALL: [Reason; 15] = [
+    pub const ALL: [Reason; 16] = [
         Reason::NotJson,
         Reason::NotAnObject,
         Reason::TypeMissing,
@@ -92,6 +94,7 @@ impl Reason {
         Reason::Unauthorized,
         Reason::RateLimited,
         Reason::Abandoned,
+        Reason::Suppressed,
     ];
 
     /// The stable code.
@@ -112,6 +115,7 @@ impl Reason {
             Reason::Unauthorized => "unauthorized",
             Reason::RateLimited => "rate_limited",
             Reason::Abandoned => "abandoned",
+            Reason::Suppressed => "suppressed",
         }
     }
 }

@@ -88,12 +88,22 @@ pub struct Reading {
     pub balance: Balance,
     /// Whether a write failed.
     pub poisoned: bool,
+    /// Whether the disk is too full for events.
+    pub full: bool,
     /// Whether requests are served.
     pub ready: bool,
     /// Bytes in open buckets, and the most that they may hold.
     pub open_bytes: (usize, usize),
     /// Rows in open buckets.
     pub open_rows: usize,
+    /// Rows in sealed runs, the bytes that these take, and how many runs there are.
+    pub sealed: (u64, u64, usize),
+    /// Blocks of sealed runs that were decrypted since the start.
+    pub blocks_opened: u64,
+    /// Bytes of decoded columns that are remembered.
+    pub cached_bytes: u64,
+    /// Bytes in the journal.
+    pub journal_bytes: u64,
     /// Bytes waiting for the writer.
     pub queued_bytes: usize,
     /// Event ids remembered, and forgotten before their time.
@@ -118,10 +128,17 @@ pub struct Metrics {
     imbalance: Gauge,
     in_flight: Gauge,
     poisoned: Gauge,
+    full: Gauge,
     ready: Gauge,
     open_bytes: Gauge,
     open_bytes_max: Gauge,
     open_rows: Gauge,
+    sealed_rows: Gauge,
+    sealed_bytes: Gauge,
+    sealed_runs: Gauge,
+    blocks_opened: Counter,
+    cached_bytes: Gauge,
+    journal_bytes: Gauge,
     queued_bytes: Gauge,
     dedupe_entries: Gauge,
 }
@@ -148,10 +165,17 @@ impl Default for Metrics {
             imbalance: Gauge::default(),
             in_flight: Gauge::default(),
             poisoned: Gauge::default(),
+            full: Gauge::default(),
             ready: Gauge::default(),
             open_bytes: Gauge::default(),
             open_bytes_max: Gauge::default(),
             open_rows: Gauge::default(),
+            sealed_rows: Gauge::default(),
+            sealed_bytes: Gauge::default(),
+            sealed_runs: Gauge::default(),
+            blocks_opened: Counter::default(),
+            cached_bytes: Gauge::default(),
+            journal_bytes: Gauge::default(),
             queued_bytes: Gauge::default(),
             dedupe_entries: Gauge::default(),
         };
@@ -180,10 +204,17 @@ impl Metrics {
         r.register("ledger_imbalance", "Events received but nowhere to be found; must be 0", self.imbalance.clone());
         r.register("events_in_flight", "Events received and not yet ended", self.in_flight.clone());
         r.register("store_poisoned", "1 after a failed write, until a restart", self.poisoned.clone());
+        r.register("disk_full", "1 while less than store.disk_free_min is free", self.full.clone());
         r.register("ready", "1 while requests are served", self.ready.clone());
         r.register("open_bucket_bytes", "Memory held by open buckets", self.open_bytes.clone());
         r.register("open_bucket_bytes_max", "Memory that open buckets may hold", self.open_bytes_max.clone());
         r.register("open_rows", "Rows in open buckets", self.open_rows.clone());
+        r.register("sealed_rows", "Rows in sealed runs", self.sealed_rows.clone());
+        r.register("sealed_bytes", "Bytes on disk of sealed runs", self.sealed_bytes.clone());
+        r.register("sealed_runs", "Sealed runs", self.sealed_runs.clone());
+        r.register("blocks_opened", "Blocks of sealed runs that were decrypted", self.blocks_opened.clone());
+        r.register("column_cache_bytes", "Memory of decoded columns that are remembered", self.cached_bytes.clone());
+        r.register("journal_bytes", "Bytes in the journal", self.journal_bytes.clone());
         r.register("writer_queue_bytes", "Bytes waiting to be written", self.queued_bytes.clone());
         r.register("dedupe_entries", "Event ids remembered", self.dedupe_entries.clone());
     }
@@ -243,10 +274,19 @@ impl Metrics {
         self.imbalance.set(reading.balance.imbalance());
         self.in_flight.set(in_flight as i64);
         self.poisoned.set(i64::from(reading.poisoned));
+        self.full.set(i64::from(reading.full));
         self.ready.set(i64::from(reading.ready));
         self.open_bytes.set(whole(reading.open_bytes.0));
         self.open_bytes_max.set(whole(reading.open_bytes.1));
         self.open_rows.set(whole(reading.open_rows));
+        let large = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let (rows, bytes, runs) = reading.sealed;
+        self.sealed_rows.set(large(rows));
+        self.sealed_bytes.set(large(bytes));
+        self.sealed_runs.set(whole(runs));
+        self.blocks_opened.inner().store(reading.blocks_opened, std::sync::atomic::Ordering::Relaxed);
+        self.cached_bytes.set(large(reading.cached_bytes));
+        self.journal_bytes.set(large(reading.journal_bytes));
         self.queued_bytes.set(whole(reading.queued_bytes));
         self.dedupe_entries.set(whole(reading.dedupe.0));
         self.dedupe_forgotten.inner().store(reading.dedupe.1, std::sync::atomic::Ordering::Relaxed);

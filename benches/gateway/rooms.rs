@@ -156,8 +156,12 @@ impl Shelf {
         let kv = Arc::new(Kv::open(&dir.path().join("db")).expect("an empty database opens"));
         let retention = Retention { keep_ms: [30 * DAY_MS; _] };
         let store = Arc::new(Store::open(&kv, retention, NOW).expect("an empty store opens"));
-        let settings =
-            WriterSettings { linger: Duration::from_millis(1), group_bytes_max: 256 * 1024, queue_bytes_max: 64 << 20 };
+        let settings = WriterSettings {
+            linger: Duration::from_millis(1),
+            group_bytes_max: 256 * 1024,
+            queue_bytes_max: 64 << 20,
+            disk_free_min: 0,
+        };
         let writer = Writer::start(Arc::clone(&kv), vec![Arc::clone(&store) as _], settings, |_| {});
         Shelf { kv, store, writer: writer.expect("a thread starts"), dir }
     }

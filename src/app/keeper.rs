@@ -16,7 +16,8 @@ use crate::clock::{HOUR_MS, Millis};
 use crate::config::{self, Config, Overrides};
 use crate::ingest::idempotency::Pruned;
 use crate::ingest::quarantine::Quarantine;
-use crate::store::Expired;
+use crate::store::Which;
+use crate::upkeep::Done;
 
 use super::Gateway;
 
@@ -27,8 +28,9 @@ const ROUND: u64 = 60;
 /// The running keeper; it ends when it is dropped.
 pub struct Keeper {
     stop: Option<mpsc::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
     reload: Arc<AtomicBool>,
+    stopping: Arc<AtomicBool>,
 }
 
 impl Keeper {
@@ -38,7 +40,10 @@ impl Keeper {
         let reload = Arc::new(AtomicBool::new(false));
         let watched = Watched::new(&overrides, config);
         let watch = Watch::set(gateway.clock.now());
-        let mut rounds = Rounds { gateway, overrides, watched, watch, reload: Arc::clone(&reload) };
+        let stopping = Arc::new(AtomicBool::new(false));
+        let sealer = Sealer::start(Arc::clone(&gateway), Arc::clone(&stopping))?;
+        let (reload_flag, stop_flag) = (Arc::clone(&reload), Arc::clone(&stopping));
+        let mut rounds = Rounds { gateway, overrides, watched, watch, reload: reload_flag, stopping: stop_flag };
         let thread = std::thread::Builder::new().name("keeper".into()).spawn(move || {
             let mut tick: u64 = 0;
             while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
@@ -53,7 +58,7 @@ impl Keeper {
             }
             rounds.summarize_refusals();
         })?;
-        Ok(Keeper { stop: Some(stop), thread: Some(thread), reload })
+        Ok(Keeper { stop: Some(stop), threads: vec![thread, sealer], reload, stopping })
     }
 
     /// A flag that makes the next tick read the configuration anew.
@@ -65,10 +70,60 @@ impl Keeper {
 impl Drop for Keeper {
     fn drop(&mut self) {
         drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
+        self.stopping.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
             // A panic of the thread was reported when it happened.
             let _ = thread.join();
         }
+    }
+}
+
+/// Seals what is due, and erases what was asked for, on a thread of its own: work that takes long and that nobody waits for.
+struct Sealer {
+    gateway: Arc<Gateway>,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Sealer {
+    /// Time between two looks. Short, so that a burst does not fill the memory; a look costs microseconds.
+    const LOOK: Duration = Duration::from_millis(50);
+    /// Time until something that failed is tried again.
+    const RETRY: Duration = Duration::from_secs(5);
+
+    fn start(gateway: Arc<Gateway>, stopping: Arc<AtomicBool>) -> std::io::Result<JoinHandle<()>> {
+        let sealer = Sealer { gateway, stopping };
+        std::thread::Builder::new().name("sealer".into()).spawn(move || sealer.run())
+    }
+
+    fn run(&self) {
+        while !self.is_stopping() {
+            let pause = match self.work() {
+                Ok(()) => Sealer::LOOK,
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "sealing or erasing failed; it is tried again");
+                    Sealer::RETRY
+                }
+            };
+            let until = Instant::now() + pause;
+            while !self.is_stopping() && Instant::now() < until {
+                std::thread::sleep(Sealer::LOOK);
+            }
+        }
+    }
+
+    fn work(&self) -> Result<(), crate::upkeep::Error> {
+        let upkeep = &self.gateway.services.upkeep;
+        upkeep.seal(Which::Due, self.gateway.clock.now(), &|| self.is_stopping())?;
+        for erasure in upkeep.pending_erasures()? {
+            if !self.is_stopping() {
+                upkeep.erase(&erasure, self.gateway.clock.now())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 }
 
@@ -104,6 +159,7 @@ struct Rounds {
     watched: Watched,
     watch: Watch,
     reload: Arc<AtomicBool>,
+    stopping: Arc<AtomicBool>,
 }
 
 /// Compares the wall clock with the machine's steady one: a wall clock that jumped must not shred.
@@ -164,6 +220,8 @@ impl Rounds {
 
     fn every_minute(&mut self) {
         self.summarize_refusals();
+        // Before anything expires: its totals must be taken.
+        self.close_buckets();
         if self.watch.is_trusted(self.gateway.clock.now()) {
             self.expire();
             self.destroy_old_keys();
@@ -195,21 +253,29 @@ impl Rounds {
     fn expire(&self) {
         let services = Arc::clone(&self.gateway.services);
         let now = self.gateway.clock.now();
-        let expired = self.gateway.services.ingest.writer.commit(move |batch| {
-            services.desk.denylist.stage_sweep(batch, now);
-            let Expired { frames, rows } = services.ingest.store.stage_expiry(now, batch);
-            if frames + rows > 0 {
-                let entry = Entry::new(now, Action::RowsExpired, Outcome::Success)
-                    .param("journal_frames", frames.to_string())
-                    .count(rows as u64);
-                services.trail.stage(batch, Subject::Gateway, entry)?;
+        let swept = Arc::clone(&services);
+        let revoked = services.ingest.writer.commit(move |batch| swept.desk.denylist.stage_sweep(batch, now));
+        if revoked.is_err() {
+            tracing::error!("revoked tokens that have ended could not be forgotten");
+        }
+        match services.upkeep.expire(now, &|| self.stopping.load(Ordering::Relaxed)) {
+            Ok(Done { rows_removed: 0, .. }) => {}
+            Ok(Done { rows_removed, runs_removed, .. }) => {
+                tracing::info!(rows = rows_removed, runs = runs_removed, "what is past its retention was removed");
             }
-            Ok::<_, crate::audit::Error>((frames, rows))
-        });
-        match expired {
-            Ok(Ok((0, 0))) => {}
-            Ok(Ok((frames, rows))) => tracing::info!(frames, rows, "what is past its retention was removed"),
-            Ok(Err(_)) | Err(_) => tracing::error!("what is past its retention could not be removed"),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "what is past its retention could not be removed");
+            }
+        }
+    }
+
+    fn close_buckets(&self) {
+        let upkeep = &self.gateway.services.upkeep;
+        let closed = upkeep.close_buckets(self.gateway.clock.now(), &|| self.stopping.load(Ordering::Relaxed));
+        if let Err(error) = closed {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "buckets whose time is over could not be closed");
         }
     }
 

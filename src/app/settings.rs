@@ -21,7 +21,7 @@ use crate::limit::{self, AddressRule, ForwardingHeader, LimitSettings, Rates, Te
 use crate::privacy::address::Prefixes;
 use crate::privacy::{self, AddressPolicy};
 use crate::protocol;
-use crate::store::Retention;
+use crate::store::{self, MissingKeys, Retention};
 
 use super::Error;
 
@@ -43,12 +43,22 @@ pub(super) fn writer(config: &Config) -> WriterSettings {
         linger: config.store.commit_linger,
         group_bytes_max: bytes(config.store.group_max),
         queue_bytes_max: bytes(config.store.queue_max),
+        disk_free_min: config.store.disk_free_min,
     }
 }
 
 pub(super) fn retention(config: &Config) -> Retention {
     let keep = &config.store.retention;
     Retention { keep_ms: [keep.http, keep.mcp, keep.custom, keep.metric].map(millis) }
+}
+
+pub(super) fn store(config: &Config, missing_keys: MissingKeys) -> store::Settings {
+    store::Settings {
+        retention: retention(config),
+        memory_max: bytes(config.store.memory_max),
+        rollup_k: 10,
+        missing_keys,
+    }
 }
 
 pub(super) fn dedupe(config: &Config) -> DedupeSettings {
@@ -63,7 +73,6 @@ pub(super) fn ingest(config: &Config) -> ingest::Settings {
             depth_max: config.limits.depth_max,
         },
         future_max_ms: millis(config.store.timestamp_future_max),
-        memory_max: bytes(config.store.memory_max),
     }
 }
 
@@ -168,7 +177,6 @@ pub(super) fn live(config: &Config, directory: &Directory) -> Live {
         rows_max: config.query.rows_max,
         disclosure_k: config.query.disclosure_k,
         query_timeout_ms: u64::try_from(config.query.timeout.as_millis()).unwrap_or(u64::MAX),
-        memory_max: bytes(config.store.memory_max),
         requests_max: config.limits.concurrent_requests_max,
         projects: projects(config, directory),
         limits_text: limits_text(&config.limits),

@@ -34,8 +34,12 @@ impl Disk {
 
     /// A new database beside this anchor folder.
     fn beside(anchors: Arc<tempfile::TempDir>) -> Self {
-        const SETTINGS: WriterSettings =
-            WriterSettings { linger: Duration::ZERO, group_bytes_max: 1 << 20, queue_bytes_max: 1 << 20 };
+        const SETTINGS: WriterSettings = WriterSettings {
+            linger: Duration::ZERO,
+            group_bytes_max: 1 << 20,
+            queue_bytes_max: 1 << 20,
+            disk_free_min: 0,
+        };
         let database = tempfile::tempdir().unwrap();
         let kv = Arc::new(Kv::open(database.path()).unwrap());
         let writer = Writer::start(Arc::clone(&kv), Vec::new(), SETTINGS, |_| ()).unwrap();

@@ -115,6 +115,11 @@ impl Log {
         Ok(log)
     }
 
+    /// Where signed checkpoints are kept.
+    pub fn anchors(&self) -> &Path {
+        &self.anchors
+    }
+
     fn open_entry(&self, kv: &Kv, subject: Subject) -> Result<Entry, Error> {
         let head = layout::read_head(kv, subject)?;
         let anchor = anchor::read(&self.anchors, subject, &self.verifier_key(subject))?;

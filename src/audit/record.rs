@@ -85,6 +85,20 @@ actions! {
     QuarantineRead = "quarantine.read",
     /// Rows past their retention were removed.
     RowsExpired = "rows.expired",
+    /// Rows of one bucket were sealed, for as long as they are kept.
+    BucketSealed = "bucket.sealed",
+    /// Rows were sealed that will be merged with others when their time is over.
+    SegmentSealed = "segment.sealed",
+    /// A bucket was let go: its keys are destroyed.
+    BucketExpired = "bucket.expired",
+    /// A tenant was put on hold, or no longer.
+    LegalHoldChanged = "legal_hold.changed",
+    /// The rows of a data subject are to be erased, or were.
+    SubjectErasure = "subject.erasure",
+    /// A backup was begun.
+    BackupMade = "backup.made",
+    /// The database was opened after it was restored from a copy.
+    DatabaseRestored = "database.restored",
     /// A key that makes pseudonyms was created.
     PseudonymKeyCreated = "pseudonym_key.created",
     /// A key that makes pseudonyms was destroyed.

@@ -66,6 +66,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `[keys] path`; `keys` in the data directory unless set.
     pub keys_path: PathBuf,
+    /// `[keys] command`: who keeps key-encryption keys; the key file unless set.
+    pub keys_command: Option<KeysCommand>,
     /// `[limits]`
     pub limits: LimitsConfig,
     /// `[proxy]`
@@ -99,6 +101,17 @@ impl Config {
     pub fn render_masked(&self) -> String {
         reader::render(&self.shown)
     }
+}
+
+/// `[keys] command`: the program that keeps key-encryption keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeysCommand {
+    /// The program, found as a shell would find it.
+    pub program: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// After how long it is killed.
+    pub timeout: Duration,
 }
 
 /// `[server]`: the listener.
@@ -279,6 +292,8 @@ pub struct StoreConfig {
     pub group_max: u64,
     /// Bytes of events that may wait for the writer.
     pub queue_max: u64,
+    /// Bytes that events leave free on the disk.
+    pub disk_free_min: u64,
     /// Bytes of events not yet sealed.
     pub memory_max: u64,
     /// How long event ids are remembered.
@@ -418,6 +433,7 @@ mod tests {
         let config = load(&Overrides::default(), []).unwrap();
         assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(config.keys_path, PathBuf::from("data/keys"));
+        assert_eq!(config.keys_command, None);
         assert_eq!(config.limits.body_max, 8 << 20);
         assert_eq!(config.store.retention.mcp, Duration::from_secs(30 * 86_400));
         assert_eq!(config.privacy.anonymize_ips, None);
@@ -469,6 +485,22 @@ mod tests {
             [("ENABLE_USER_TRACKING", "maybe"), ("SESSION_TIMEOUT_MINUTES", ""), ("TRACKING_RETENTION_HOURS", "0")];
         let wrong = places(load(&Overrides::default(), pairs(&env)));
         assert_eq!(wrong, ["privacy.tracking", "sessions.timeout", "store.retention.http"]);
+    }
+
+    #[test]
+    fn a_command_for_keys_is_a_program_and_its_arguments() {
+        let file = "[keys]\ncommand = ['kms', '--ring', 'a b']\ncommand_timeout = '2s'";
+        let command = load_with(file, &[]).unwrap().keys_command.unwrap();
+        assert_eq!((command.program.as_str(), command.args), ("kms", vec!["--ring".to_string(), "a b".to_string()]));
+        assert_eq!(command.timeout, Duration::from_secs(2));
+        for (file, place) in [
+            ("command = 'kms --ring'", "keys.command"),
+            ("command = ['']", "keys.command[0]"),
+            ("command = ['kms', 7]", "keys.command[1]"),
+            ("command_timeout = '1h'", "keys.command_timeout"),
+        ] {
+            assert_eq!(places(load_with(&format!("[keys]\n{file}"), &[])), [place]);
+        }
     }
 
     #[test]

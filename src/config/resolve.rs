@@ -38,7 +38,7 @@ pub fn resolve(raw: &RawConfig, problems: Vec<Problem>) -> Result<Config, Errors
     let mut root = Section::root(&book);
     let server = server(root.section("server"), &book);
     let data_dir = data(root.section("data"));
-    let keys_path = keys(root.section("keys"), &data_dir);
+    let (keys_path, keys_command) = keys(root.section("keys"), &data_dir);
     let limits = limits(root.section("limits"), &book);
     let proxy = proxy(root.section("proxy"), &book);
     let auth = auth(root.section("auth"), &book);
@@ -67,6 +67,7 @@ pub fn resolve(raw: &RawConfig, problems: Vec<Problem>) -> Result<Config, Errors
         server,
         data_dir,
         keys_path,
+        keys_command,
         limits,
         proxy,
         auth,
@@ -118,10 +119,15 @@ fn data(mut section: Section<'_>) -> PathBuf {
     PathBuf::from(dir)
 }
 
-fn keys(mut section: Section<'_>, data_dir: &std::path::Path) -> PathBuf {
+fn keys(mut section: Section<'_>, data_dir: &std::path::Path) -> (PathBuf, Option<KeysCommand>) {
     let path = section.path("path");
+    let command =
+        section.list("command", "a text that is not empty", |text| (!text.is_empty()).then(|| text.to_string()));
+    let timeout = section.duration("command_timeout", "100ms", "5m");
     section.close();
-    path.unwrap_or_else(|| data_dir.join("keys"))
+    let mut words = command.into_iter();
+    let command = words.next().map(|program| KeysCommand { program, args: words.collect(), timeout });
+    (path.unwrap_or_else(|| data_dir.join("keys")), command)
 }
 
 fn limits(mut section: Section<'_>, book: &Book<'_>) -> LimitsConfig {
@@ -282,6 +288,7 @@ fn store(mut section: Section<'_>) -> StoreConfig {
         commit_linger: section.duration("commit_linger", "0ms", "1s"),
         group_max: section.size("group_max", "4KiB", "16MiB"),
         queue_max: section.size("queue_max", "1MiB", "16GiB"),
+        disk_free_min: section.size("disk_free_min", "1MiB", "1TiB"),
         memory_max: section.size("memory_max", "16MiB", "1TiB"),
         dedupe_window: section.duration("dedupe_window", "1m", "30d"),
         dedupe_entries_max: section.count("dedupe_entries_max", 1_000..=1_000_000_000),

@@ -14,7 +14,6 @@ use crate::audit::trail::Entry;
 use crate::audit::{Action, Outcome, Subject};
 use crate::auth::{GatewayGrant, IngestKey, Scopes, Tenant, TokenOrder, scope};
 use crate::id::{KeyId, TenantId};
-use crate::ingest::quarantine::Quarantine;
 use crate::unit::parse_duration;
 
 use super::Services;
@@ -209,10 +208,70 @@ pub async fn quarantine(request: HttpRequest, services: web::Data<Services>) -> 
     let now = services.clock.now();
     let entry = Entry::new(now, Action::QuarantineRead, Outcome::Intent).by(grant.principal().name());
     services.trail.record(Subject::Tenant(tenant), entry).await?;
-    let kv = Arc::clone(&services.kv);
-    let kept = web::block(move || Quarantine::list(&kv, tenant, QUARANTINE_LISTED_MAX, now)).await;
+    let (kv, quarantine) = (Arc::clone(&services.kv), Arc::clone(&services.ingest.quarantine));
+    let kept = web::block(move || quarantine.list(&kv, tenant, QUARANTINE_LISTED_MAX, now)).await;
     let kept = kept.map_err(|_| Problem::overloaded("the gateway is shutting down"))??;
     Ok(HttpResponse::Ok().json(json!({ "events": kept })))
+}
+
+/// Whether a tenant is on hold.
+pub async fn hold(
+    request: HttpRequest,
+    path: web::Path<String>,
+    services: web::Data<Services>,
+) -> Result<HttpResponse, Problem> {
+    operator(&request, &services)?;
+    let tenant = tenant(&services, &path)?;
+    Ok(HttpResponse::Ok().json(json!({ "hold": services.ingest.store.is_on_hold(tenant) })))
+}
+
+/// Puts a tenant on hold: nothing of it expires.
+pub async fn begin_hold(
+    request: HttpRequest,
+    path: web::Path<String>,
+    services: web::Data<Services>,
+) -> Result<HttpResponse, Problem> {
+    set_hold(&request, &path, &services, true).await
+}
+
+/// Ends a tenant's hold: what is past its time goes within a minute.
+pub async fn end_hold(
+    request: HttpRequest,
+    path: web::Path<String>,
+    services: web::Data<Services>,
+) -> Result<HttpResponse, Problem> {
+    set_hold(&request, &path, &services, false).await
+}
+
+async fn set_hold(request: &HttpRequest, named: &str, services: &Services, on: bool) -> Result<HttpResponse, Problem> {
+    let grant = operator(request, services)?;
+    let tenant = tenant(services, named)?;
+    services.upkeep.set_hold(tenant, on, grant.principal().name(), services.clock.now()).await?;
+    Ok(HttpResponse::Ok().json(json!({ "hold": on })))
+}
+
+/// Copies the database, without keys, into a new directory on the gateway's machine.
+pub async fn back_up(
+    request: HttpRequest,
+    payload: web::Payload,
+    services: web::Data<Services>,
+) -> Result<HttpResponse, Problem> {
+    let grant = operator(&request, &services)?;
+    let order: NewBackup = read(&request, payload, &services).await?;
+    let (by, now) = (grant.principal().name(), services.clock.now());
+    let (upkeep, kv, anchors) =
+        (Arc::clone(&services.upkeep), Arc::clone(&services.kv), services.trail.log().anchors().to_owned());
+    let made = web::block(move || upkeep.back_up(&kv, &anchors, &order.dir, by, now)).await;
+    made.map_err(|_| Problem::overloaded("the gateway is shutting down"))??;
+    Ok(HttpResponse::Created().json(json!({ "status": "completed" })))
+}
+
+/// What a backup takes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewBackup {
+    /// A directory that does not exist yet.
+    dir: std::path::PathBuf,
 }
 
 fn operator(request: &HttpRequest, services: &Services) -> Result<GatewayGrant<scope::Admin>, Problem> {
@@ -232,7 +291,7 @@ fn scopes(text: &str) -> Result<Scopes, Problem> {
     })
 }
 
-async fn read<T: DeserializeOwned>(
+pub(super) async fn read<T: DeserializeOwned>(
     request: &HttpRequest,
     payload: web::Payload,
     services: &Services,

@@ -16,13 +16,13 @@ use crate::kv::CommitError;
 use crate::protocol::DecodeError;
 use crate::protocol::inflate::InflateError;
 use crate::query::{self, ParamError};
-use crate::{admin, audit, ingest, kv, limit};
+use crate::{admin, audit, ingest, keys, kv, limit, store, upkeep};
 
 const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
 const REDUCED_CAPACITY: &str = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";
 /// When to come back after an overload, in seconds: longer than any group commit, short enough not to pile up retries.
 const OVERLOAD_RETRY_S: u64 = 2;
-/// When to come back while the gateway needs an operator, in seconds.
+/// When to come back while there is no room, or the gateway needs an operator, in seconds.
 const BROKEN_RETRY_S: u64 = 30;
 
 /// An answer that says what went wrong.
@@ -210,6 +210,14 @@ impl From<CommitError> for Problem {
         match error {
             CommitError::Overloaded => Problem::overloaded("too much is waiting to be written; try again later"),
             CommitError::Stopped => Problem::overloaded("the gateway is shutting down"),
+            CommitError::Full => Problem {
+                kind: REDUCED_CAPACITY,
+                ..Problem::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the disk is full; events are refused until there is room",
+                )
+                .header("Retry-After", BROKEN_RETRY_S.to_string())
+            },
             CommitError::Poisoned => {
                 Problem::broken("nothing can be written until an operator restarts the gateway", &error)
             }
@@ -225,8 +233,51 @@ impl From<ingest::Error> for Problem {
             ingest::Error::Full => Problem::overloaded(error.to_string()),
             ingest::Error::Commit(error) => error.into(),
             ingest::Error::Audit(error) => error.into(),
-            ingest::Error::Keys(error) => Problem::broken("the key file failed; an operator is needed", &error),
+            ingest::Error::Keys(error) => error.into(),
         }
+    }
+}
+
+impl From<keys::Error> for Problem {
+    fn from(error: keys::Error) -> Problem {
+        Problem::broken("the key file failed; an operator is needed", &error)
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Problem {
+        query::Error::from(error).into()
+    }
+}
+
+impl From<upkeep::Error> for Problem {
+    fn from(error: upkeep::Error) -> Problem {
+        match error {
+            upkeep::Error::Store(error) => error.into(),
+            upkeep::Error::Keys(error) => error.into(),
+            upkeep::Error::Commit(error) => error.into(),
+            upkeep::Error::Audit(error) => error.into(),
+            upkeep::Error::Copy(_) => {
+                let detail = "the directory of the copy must not exist, and its parent must, and be writable";
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+            }
+            upkeep::Error::StillThere { .. } => Problem::broken("an erasure is not complete", &error),
+        }
+    }
+}
+
+impl From<ingest::quarantine::Error> for Problem {
+    fn from(error: ingest::quarantine::Error) -> Problem {
+        match error {
+            ingest::quarantine::Error::Kv(error) => error.into(),
+            ingest::quarantine::Error::Keys(error) => error.into(),
+        }
+    }
+}
+
+impl From<ingest::epoch::Error> for Problem {
+    fn from(error: ingest::epoch::Error) -> Problem {
+        ingest::Error::from(error).into()
     }
 }
 

@@ -15,6 +15,7 @@ mod ops;
 mod proofs;
 mod questions;
 pub mod routes;
+mod subjects;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use crate::ingest::Ingest;
 use crate::kv::Kv;
 use crate::limit::{AddressRule, AuthFailures};
 use crate::telemetry::{Metrics, Reading};
+use crate::upkeep::Upkeep;
 
 use body::{BodyBudget, BodyLimits};
 
@@ -52,8 +54,6 @@ pub struct Live {
     pub disclosure_k: u64,
     /// How long a question may take, in milliseconds.
     pub query_timeout_ms: u64,
-    /// Open buckets hold at most this many bytes.
-    pub memory_max: usize,
     /// Requests served at one time.
     pub requests_max: usize,
     /// AgentCat's `project_id` to tenant.
@@ -76,6 +76,8 @@ pub struct Services {
     pub desk: Arc<Desk>,
     /// Records what is done.
     pub trail: Arc<Trail>,
+    /// Looks after what is stored.
+    pub upkeep: Arc<Upkeep>,
     /// The database, for reading.
     pub kv: Arc<Kv>,
     /// Metrics.
@@ -113,9 +115,14 @@ impl Services {
         Reading {
             balance: ingest.ledger.total(),
             poisoned: ingest.writer.is_poisoned(),
+            full: !ingest.writer.has_room(),
             ready: self.is_ready(),
-            open_bytes: (usage.bytes, self.live.load().memory_max),
-            open_rows: usage.rows,
+            open_bytes: (usage.open_bytes, ingest.store.open_bytes_max()),
+            open_rows: usage.open_rows,
+            sealed: (usage.sealed_rows, usage.sealed_bytes, usage.runs),
+            blocks_opened: usage.blocks_opened,
+            cached_bytes: usage.cached_bytes,
+            journal_bytes: usage.journal_bytes,
             queued_bytes: ingest.writer.queued_bytes(),
             dedupe: (ingest.dedupe.len(), ingest.dedupe.forgotten()),
             leaves: self.trail.leaves(),
@@ -124,7 +131,8 @@ impl Services {
 
     /// Whether requests are served in full: events can be taken.
     pub fn is_ready(&self) -> bool {
-        let has_room = self.ingest.store.open_bytes() < self.live.load().memory_max;
-        has_room && self.ready.load(Ordering::Relaxed) && !self.ingest.writer.is_poisoned()
+        let writer = &self.ingest.writer;
+        let has_room = writer.has_room() && !self.ingest.store.is_full();
+        has_room && self.ready.load(Ordering::Relaxed) && !writer.is_poisoned()
     }
 }

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError, Route, web};
 
 use super::error::Problem;
 use super::middleware::Label;
-use super::{agentcat, desk, events, first_users, ops, proofs, questions};
+use super::{agentcat, desk, events, first_users, ops, proofs, questions, subjects};
 
 /// Ingest routes may be led by a key: some clients can carry one nowhere else.
 const KEYED: &str = "/t/{key}";
@@ -49,6 +49,20 @@ pub fn configure(app: &mut web::ServiceConfig) {
     add(app, "/v1/admin/tokens/{jti}", [(Method::DELETE, web::delete().to(desk::revoke_token))]);
     add(app, "/v1/admin/limits", [get(web::get().to(desk::limits))]);
     add(app, "/v1/admin/quarantine", [get(web::get().to(desk::quarantine))]);
+
+    add(
+        app,
+        "/v1/admin/tenants/{tenant}/hold",
+        [
+            get(web::get().to(desk::hold)),
+            (Method::PUT, web::put().to(desk::begin_hold)),
+            (Method::DELETE, web::delete().to(desk::end_hold)),
+        ],
+    );
+    add(app, "/v1/admin/backups", [(Method::POST, web::post().to(desk::back_up))]);
+
+    add(app, "/v1/subjects/requests", [(Method::POST, web::post().to(subjects::create))]);
+    add(app, "/v1/subjects/requests/{id}", [get(web::get().to(subjects::get))]);
 
     add(app, "/healthz", [get(web::get().to(ops::healthz))]);
     add(app, "/readyz", [get(web::get().to(ops::readyz))]);

@@ -27,7 +27,8 @@ use super::dedupe::{Dedupe, IdHash};
 use super::epoch::{self, Epochs};
 use super::idempotency::{Claim, Idempotency};
 use super::ledger::{Ledger, Received};
-use super::quarantine::Quarantine;
+use super::quarantine::{Quarantine, Sealed};
+use super::suppression::Suppression;
 
 /// Rows are rarely larger than the text that they came from; memory for them is reserved up to this.
 const ROWS_RESERVED_MAX: usize = 1 << 20;
@@ -70,8 +71,6 @@ pub struct Settings {
     pub decode: protocol::Limits,
     /// Events further in the future than this are kept aside, in milliseconds.
     pub future_max_ms: i64,
-    /// Open buckets hold at most this many bytes.
-    pub memory_max: usize,
 }
 
 /// Why a request as a whole is refused. Nothing of it was stored.
@@ -125,6 +124,8 @@ pub struct Ingest {
     pub dedupe: Arc<Dedupe>,
     /// Requests seen.
     pub idempotency: Arc<Idempotency>,
+    /// Of whom nothing is taken.
+    pub suppression: Arc<Suppression>,
     /// What is kept aside.
     pub quarantine: Arc<Quarantine>,
     /// The books.
@@ -139,7 +140,7 @@ pub struct Prepared {
     rows: EncodedRows,
     /// For each row: the event's index and the hash of its id.
     origins: Vec<(usize, Option<IdHash>)>,
-    aside: Vec<Aside>,
+    aside: Vec<Aside<Sealed>>,
     rejected: Vec<(usize, Refusal)>,
     receipt: PolicyReceipt,
     books: Received,
@@ -174,7 +175,7 @@ impl Ingest {
         context: &Context<'_>,
     ) -> Result<Prepared, Error> {
         let settings = **self.settings.load();
-        if self.store.open_bytes() >= settings.memory_max {
+        if self.store.is_full() {
             return Err(Error::Full);
         }
         let scrubber = self.policy.load_full();
@@ -188,21 +189,27 @@ impl Ingest {
         };
         let mut sorted = Sorted { rows: EncodedRows::with_capacity(bytes.min(ROWS_RESERVED_MAX)), ..Sorted::default() };
         let mut receipt = Receipt::default();
+        let suppressed = self.suppression.of(sender.tenant);
         for event in events {
             let scrubbed = event?.and_then(|raw| {
+                if suppressed.as_ref().is_some_and(|list| list.has(&raw)) {
+                    return Err(Refusal::whole(Reason::Suppressed));
+                }
                 let id = raw.id().map(|id| self.dedupe.hash(sender.tenant, id));
                 Ok((id, scrubber.scrub(raw, &airlock, &mut receipt)?))
             });
             sorted.sort(scrubbed, context.received, settings.future_max_ms);
         }
         let allowance = self.admit(&sender, sorted.count)?;
+        let sealed = sorted.aside.into_iter().map(|aside| aside.seal(&self.quarantine, sender.tenant));
+        let aside = sealed.collect::<Result<_, _>>().map_err(Error::Keys)?;
         let books = self.ledger.receive(Some(sender.tenant), sorted.count);
         Ok(Prepared {
             policy: mark_of(&scrubber),
             received: context.received,
             rows: sorted.rows,
             origins: sorted.origins,
-            aside: sorted.aside,
+            aside,
             rejected: sorted.rejected,
             receipt: PolicyReceipt::new(Arc::clone(scrubber.policy_hash_text()), receipt),
             books,
@@ -255,8 +262,7 @@ impl Ingest {
         });
         for Aside { index, id, refusal, row } in prepared.aside.drain(..) {
             if id.is_none_or(|id| self.dedupe.admit(id, prepared.received)) {
-                let bytes = row.get(0).unwrap_or_default();
-                self.quarantine.stage(batch, prepared.sender.tenant, prepared.received, refusal.reason, bytes);
+                self.quarantine.stage(batch, prepared.sender.tenant, prepared.received, row);
                 outcomes.push((index, Outcome::Quarantined(refusal)));
             } else {
                 outcomes.push((index, Outcome::Duplicate));
@@ -289,12 +295,20 @@ impl Prepared {
     }
 }
 
-/// An event that is kept aside.
-struct Aside {
+/// An event that is kept aside, its row encoded or sealed.
+struct Aside<R> {
     index: usize,
     id: Option<IdHash>,
     refusal: Refusal,
-    row: EncodedRows,
+    row: R,
+}
+
+impl Aside<EncodedRows> {
+    fn seal(self, quarantine: &Quarantine, tenant: TenantId) -> Result<Aside<Sealed>, keys::Error> {
+        let Aside { index, id, refusal, row } = self;
+        let row = quarantine.seal(tenant, refusal.reason, row.get(0).unwrap_or_default())?;
+        Ok(Aside { index, id, refusal, row })
+    }
 }
 
 /// Outcomes that hold once the group is durable.
@@ -316,7 +330,7 @@ struct Sorted {
     count: usize,
     rows: EncodedRows,
     origins: Vec<(usize, Option<IdHash>)>,
-    aside: Vec<Aside>,
+    aside: Vec<Aside<EncodedRows>>,
     rejected: Vec<(usize, Refusal)>,
 }
 

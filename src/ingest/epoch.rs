@@ -13,7 +13,7 @@ use crate::clock::Millis;
 use crate::id::{Entropy, TenantId};
 use crate::keys::{self, KeyFile, KeyKind, Secret};
 use crate::kv::{Batch, CommitError, Writer};
-use crate::privacy::PseudonymKeys;
+use crate::privacy::{PseudonymKeys, pseudonym};
 
 /// Kinds of keys that change daily.
 const DAILY: [KeyKind; 2] = [KeyKind::Address, KeyKind::Session];
@@ -46,6 +46,13 @@ impl TenantKeys {
     /// The keys in the form that the pipeline takes.
     pub fn pseudonym_keys(&self) -> PseudonymKeys<'_> {
         PseudonymKeys { user: self.user.bytes(), address: self.address.bytes(), session: self.session.bytes() }
+    }
+}
+
+impl TenantKeys {
+    /// What stored rows call the user that senders call `user`.
+    pub fn user_pseudonym(&self, user: &str) -> String {
+        pseudonym::pseudonym(self.user.bytes(), pseudonym::USER, user.as_bytes())
     }
 }
 
@@ -160,5 +167,7 @@ fn kind_name(kind: KeyKind) -> &'static str {
         KeyKind::Session => "session",
         KeyKind::Suppression => "suppression",
         KeyKind::Index => "index",
+        KeyKind::Kek => "kek",
+        KeyKind::Journal => "journal",
     }
 }

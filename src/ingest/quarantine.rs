@@ -1,15 +1,18 @@
-//! Events kept aside: scrubbed like all others, for an operator to look at, for a week.
+//! Events kept aside: scrubbed like all others and sealed under the tenant's index key, for an operator to look at, for a week.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
 use crate::clock::{DAY_MS, Millis};
-use crate::id::TenantId;
+use crate::id::{Entropy, TenantId, random};
+use crate::keys::{self, Secret, Vault, seal};
 use crate::kv::{self, Batch, Family, Kv};
 use crate::outcome::Reason;
 use crate::store::row::Row;
+use crate::store::subject::Subjects;
 
 /// How long they are kept.
 const KEEP_MS: i64 = 7 * DAY_MS;
@@ -32,30 +35,83 @@ pub struct Kept {
     pub attributes: String,
 }
 
-/// Numbers the quarantined events so that two of one moment do not collide; starts anew with the process, behind what the clock says.
-#[derive(Default)]
+/// Why quarantined events cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database.
+    #[error(transparent)]
+    Kv(#[from] kv::Error),
+    /// The key file.
+    #[error(transparent)]
+    Keys(#[from] keys::Error),
+}
+
+/// Keeps events aside.
 pub struct Quarantine {
+    vault: Arc<Vault>,
+    entropy: Arc<dyn Entropy>,
+    /// Numbers the events so that two of one moment do not collide; starts anew with the process, behind what the clock says.
     next: AtomicU64,
 }
 
+/// An event that is to be kept aside.
+pub struct Sealed {
+    reason: Reason,
+    row: Vec<u8>,
+}
+
+impl Sealed {
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        self.row.len()
+    }
+}
+
 impl Quarantine {
-    /// Stages one encoded row. Writer's thread only.
-    pub fn stage(&self, batch: &mut Batch, tenant: TenantId, received: Millis, reason: Reason, row: &[u8]) {
+    /// Seals with keys out of `vault`.
+    pub fn new(vault: Arc<Vault>, entropy: Arc<dyn Entropy>) -> Quarantine {
+        Quarantine { vault, entropy, next: AtomicU64::new(0) }
+    }
+
+    /// Seals one encoded row.
+    pub fn seal(&self, tenant: TenantId, reason: Reason, row: &[u8]) -> Result<Sealed, keys::Error> {
+        let key = self.vault.index_key(tenant)?;
+        let row = seal::seal(&key, random(&*self.entropy), &context(tenant, reason as u8), row);
+        Ok(Sealed { reason, row })
+    }
+
+    /// Stages one sealed row. Writer's thread only.
+    pub fn stage(&self, batch: &mut Batch, tenant: TenantId, received: Millis, sealed: Sealed) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let key = [&tenant.0[..], &received.0.to_be_bytes(), &number.to_be_bytes()].concat();
-        let value = [&[reason as u8][..], row].concat();
-        batch.put(Family::Quarantine, &key, &value);
+        let value = [&[sealed.reason as u8][..], &sealed.row].concat();
+        batch.put_owned(Family::Quarantine, key, value);
     }
 
     /// The tenant's oldest `limit` quarantined events that are not past their time.
-    pub fn list(kv: &Kv, tenant: TenantId, limit: usize, now: Millis) -> Result<Vec<Kept>, kv::Error> {
+    pub fn list(&self, kv: &Kv, tenant: TenantId, limit: usize, now: Millis) -> Result<Vec<Kept>, Error> {
+        let key = self.vault.index_key(tenant)?;
         let mut kept = Vec::new();
         let from = [&tenant.0[..], &now.plus(-KEEP_MS).0.to_be_bytes()].concat();
         kv.scan(Family::Quarantine, &tenant.0, &from, &mut |_, value| {
-            kept.extend(decode(value));
+            kept.extend(open(&key, tenant, value).and_then(|(reason, row)| decode(reason, &row)));
             if kept.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         Ok(kept)
+    }
+
+    /// The places of a tenant's quarantined events that are about some subjects.
+    pub fn of_subjects(&self, kv: &Kv, tenant: TenantId, subjects: &Subjects) -> Result<Vec<Vec<u8>>, Error> {
+        let key = self.vault.index_key(tenant)?;
+        let mut places = Vec::new();
+        kv.scan(Family::Quarantine, &tenant.0, &tenant.0, &mut |place, value| {
+            let opened = open(&key, tenant, value);
+            if opened.is_some_and(|(_, row)| Row::decode(&row).is_ok_and(|row| subjects.has(&row))) {
+                places.push(place.to_vec());
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(places)
     }
 
     /// Stages the removal of the tenant's events that are past their time. Writer's thread only.
@@ -65,9 +121,19 @@ impl Quarantine {
     }
 }
 
-fn decode(value: &[u8]) -> Option<Kept> {
-    let (reason, row) = value.split_first()?;
-    let reason = Reason::ALL.get(usize::from(*reason))?.code();
+/// What binds a row to its tenant and reason.
+fn context(tenant: TenantId, reason: u8) -> Vec<u8> {
+    [b"tidegate quarantine\0", &tenant.0[..], &[reason]].concat()
+}
+
+/// Reason and encoded row of a stored value.
+fn open(key: &Secret, tenant: TenantId, value: &[u8]) -> Option<(u8, Vec<u8>)> {
+    let (reason, sealed) = value.split_first()?;
+    Some((*reason, seal::open(key, &context(tenant, *reason), sealed).ok()?))
+}
+
+fn decode(reason: u8, row: &[u8]) -> Option<Kept> {
+    let reason = Reason::ALL.get(usize::from(reason))?.code();
     let row = Row::decode(row).ok()?;
     Some(Kept {
         received: row.received.to_string(),

@@ -19,7 +19,8 @@ fn secret() -> Secret {
 }
 
 fn writer(kv: &Arc<Kv>, dedupe: &Arc<Dedupe>) -> Writer {
-    let settings = WriterSettings { linger: Duration::ZERO, group_bytes_max: 1 << 18, queue_bytes_max: 1 << 24 };
+    let settings =
+        WriterSettings { linger: Duration::ZERO, group_bytes_max: 1 << 18, queue_bytes_max: 1 << 24, disk_free_min: 0 };
     Writer::start(Arc::clone(kv), vec![Arc::clone(dedupe) as _], settings, |_| ()).unwrap()
 }
 

@@ -2,25 +2,28 @@
 //!
 //! Owns the open file with its lock, and what is known of every slot. Its invariant is the order of writes: first
 //! copies, sync, second copies, sync; new groups, sync, then the header that counts them. It keeps no keys in memory;
-//! [`KeyFile`](super::KeyFile) does.
+//! [`KeyFile`](super::KeyFile) does, as [`Contents`](super::contents::Contents).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
-use super::keystore::{Error, Key};
-use super::slot::{self, COPY_BYTES, Content, Copy, GROUP_SLOTS, Header, PAGE_BYTES, PAIR_BYTES, Slot, VERSION};
-use super::{KeyName, Secret};
+use super::Error;
+use super::contents::Contents;
+use super::slot::{
+    self, COPY_BYTES, Content, Copy, GROUP_SLOTS, Header, NOISE_BYTES, PAGE_BYTES, PAIR_BYTES, Slot, VERSION,
+};
 use crate::id::{Entropy, random};
 
 /// The most groups of 64 slots that a file may have: 4 million keys, half a gigabyte.
 const GROUPS_MAX: u32 = 65_536;
+/// The last generation with which a slot may hold something; the very last one is kept for its destruction.
+const LAST_IN_USE: u32 = u32::MAX - 1;
 
 /// The file, and what is known of its slots. Used under a lock.
 pub(super) struct Disk {
@@ -34,12 +37,24 @@ pub(super) struct Disk {
     free: BTreeSet<u32>,
     /// A write has begun that has not ended well.
     pub failed: bool,
+    /// Syncs since opening: the price of what was done.
+    pub syncs: u64,
     noise: Noise,
+}
+
+/// What a slot is to hold from now on.
+pub(super) enum Change {
+    /// A new slot, the lowest free one.
+    Add(Content),
+    /// This slot, whatever it held.
+    Replace(u32, Content),
+    /// Nothing: this slot is overwritten with noise and freed.
+    Wipe(u32),
 }
 
 impl Disk {
     /// Opens or creates the file, repairs torn copies, and answers the keys in it.
-    pub fn open(path: &Path, entropy: &dyn Entropy) -> Result<(Disk, BTreeMap<KeyName, Key>), Error> {
+    pub fn open(path: &Path, entropy: &dyn Entropy) -> Result<(Disk, Contents), Error> {
         let io = |source| Error::Io { path: path.to_owned(), source };
         if !path.try_exists().map_err(io)? {
             create(path, entropy).map_err(io)?;
@@ -61,84 +76,91 @@ impl Disk {
             generations: Vec::new(),
             free: BTreeSet::new(),
             failed: false,
+            syncs: 0,
             noise: Noise::new(entropy),
         };
         if !whole {
             disk.write_header()?;
         }
-        let live = disk.load()?;
-        Ok((disk, live))
+        let contents = disk.load()?;
+        Ok((disk, contents))
     }
 
     /// Reads every slot and repairs every torn or outdated copy.
-    fn load(&mut self) -> Result<BTreeMap<KeyName, Key>, Error> {
-        let mut live = BTreeMap::new();
+    fn load(&mut self) -> Result<Contents, Error> {
+        let mut contents = Contents::default();
         let mut repairs = Vec::new();
         let Disk { path, file, header, generations, free, .. } = self;
         read_slots(path, file, *header, |slot, current, repair| {
             repairs.extend(repair.map(|bytes| (slot, bytes)));
             generations.push(current.generation);
-            if matches!(current.content, Content::Free) {
+            if matches!(current.content, Some(Content::Free(_))) {
                 free.insert(slot);
             }
-            insert_live(path, &mut live, slot, current.content)
+            add(path, &mut contents, slot, current.content)
         })?;
         if !repairs.is_empty() {
-            self.write(&repairs)?;
+            self.write(&mut repairs)?;
         }
-        Ok(live)
+        Ok(contents)
     }
 
-    /// Creates and syncs a key for every name.
-    pub fn create(
-        &mut self,
-        names: &BTreeSet<KeyName>,
-        entropy: &dyn Entropy,
-    ) -> Result<BTreeMap<KeyName, Key>, Error> {
-        if self.free.len() < names.len() {
-            self.grow(names.len() - self.free.len())?;
+    /// Carries out changes and syncs them, all at the price of one, and answers the slots in the order of the changes.
+    /// Should power fail meanwhile, each slot holds what it held before or what it should hold, on its own.
+    pub fn apply(&mut self, changes: &[Change]) -> Result<Vec<u32>, Error> {
+        let new = changes.iter().filter(|change| matches!(change, Change::Add(_))).count();
+        if self.free.len() < new {
+            self.grow(new - self.free.len())?;
         }
-        let mut created = BTreeMap::new();
-        let mut copies = Vec::with_capacity(names.len());
-        for name in names {
-            let (slot, generation) = self.take_free().ok_or_else(|| Error::Full { path: self.path.clone() })?;
-            let secret = Secret::random(entropy);
-            copies.push((slot, slot::encode_live(slot, generation, *name, &secret)));
-            created.insert(*name, Key { slot, secret: Arc::new(secret) });
+        let mut slots = Vec::with_capacity(changes.len());
+        let mut copies = Vec::with_capacity(changes.len());
+        for change in changes {
+            let (slot, copy) = match change {
+                Change::Add(content) => {
+                    let (slot, generation) = self.take_free().ok_or_else(|| Error::Full { path: self.path.clone() })?;
+                    (slot, slot::encode(slot, generation, content))
+                }
+                Change::Replace(slot, content) => {
+                    (*slot, slot::encode(*slot, self.next_generation(*slot, LAST_IN_USE)?, content))
+                }
+                Change::Wipe(slot) => {
+                    let noise = Content::Free(self.noise.next());
+                    (*slot, slot::encode(*slot, self.next_generation(*slot, u32::MAX)?, &noise))
+                }
+            };
+            slots.push(slot);
+            copies.push((slot, copy));
         }
-        self.write(&copies)?;
-        Ok(created)
-    }
-
-    /// Overwrites a slot with noise and frees it.
-    pub fn wipe(&mut self, slot: u32) -> Result<(), Error> {
-        let noise = self.noise.next();
-        match self.next_generation(slot) {
-            Some(generation) => {
-                self.write(&[(slot, slot::encode_free(slot, generation, &noise))])?;
-                self.free.insert(slot);
-                Ok(())
-            }
-            None => Err(self.damaged(slot, "its generation is exhausted")),
+        if !copies.is_empty() {
+            self.write(&mut copies)?;
         }
+        self.free.extend(changes.iter().filter_map(|change| match change {
+            Change::Wipe(slot) => Some(*slot),
+            Change::Add(_) | Change::Replace(..) => None,
+        }));
+        Ok(slots)
     }
 
     /// The lowest free slot and the generation with which to write it. A slot after 4 thousand million rewrites is
     /// retired.
     fn take_free(&mut self) -> Option<(u32, u32)> {
         while let Some(slot) = self.free.pop_first() {
-            // The last generation is kept for the slot's destruction.
-            if let Some(generation) = self.next_generation(slot).filter(|next| *next < u32::MAX) {
+            if let Ok(generation) = self.next_generation(slot, LAST_IN_USE) {
                 return Some((slot, generation));
             }
         }
         None
     }
 
-    fn next_generation(&mut self, slot: u32) -> Option<u32> {
-        let generation = self.generations.get_mut(usize::try_from(slot).ok()?)?;
-        *generation = generation.checked_add(1)?;
-        Some(*generation)
+    fn next_generation(&mut self, slot: u32, last: u32) -> Result<u32, Error> {
+        let known = usize::try_from(slot).ok().and_then(|slot| self.generations.get_mut(slot));
+        match known.filter(|generation| **generation < last) {
+            Some(generation) => {
+                *generation += 1;
+                Ok(*generation)
+            }
+            None => Err(damaged(&self.path, slot, "its generation is exhausted")),
+        }
     }
 
     /// Appends groups for at least `slots` more slots, an eighth of the file at the least. The new groups are synced
@@ -167,40 +189,63 @@ impl Disk {
 
     fn write_free(&mut self, first: u32, end: u32) -> io::Result<()> {
         for start in (first..end).step_by(GROUP_SLOTS as usize) {
-            let page: Vec<u8> =
-                (start..start + GROUP_SLOTS).flat_map(|slot| *slot::encode_free(slot, 0, &self.noise.next())).collect();
+            let page: Vec<u8> = (start..start + GROUP_SLOTS)
+                .flat_map(|slot| *slot::encode(slot, 0, &Content::Free(self.noise.next())))
+                .collect();
             self.file.write_all_at(&page.repeat(2), slot_offset(start))?;
         }
+        self.syncs += 1;
         self.file.sync_all()
     }
 
-    fn write_header(&self) -> Result<(), Error> {
+    fn write_header(&mut self) -> Result<(), Error> {
         for offset in [0, PAGE_BYTES as u64] {
             let written = self.file.write_all_at(&self.header.encode(), offset);
             written.and_then(|()| self.file.sync_all()).map_err(|source| self.io(source))?;
+            self.syncs += 1;
         }
         Ok(())
     }
 
     /// Writes both copies of the slots: first copies, sync, second copies, sync.
-    fn write(&mut self, copies: &[(u32, Copy)]) -> Result<(), Error> {
+    fn write(&mut self, copies: &mut [(u32, Copy)]) -> Result<(), Error> {
+        copies.sort_unstable_by_key(|(slot, _)| *slot);
         self.failed = true;
         for page in [0, PAGE_BYTES as u64] {
-            for (slot, copy) in copies {
-                self.file.write_all_at(&copy[..], slot_offset(*slot) + page).map_err(|source| self.io(source))?;
+            for run in copies.chunk_by(|(a, _), (b, _)| a / GROUP_SLOTS == b / GROUP_SLOTS && a + 1 == *b) {
+                let Some((first, _)) = run.first() else { continue };
+                let mut bytes = Zeroizing::new(Vec::with_capacity(run.len() * COPY_BYTES));
+                run.iter().for_each(|(_, copy)| bytes.extend_from_slice(&copy[..]));
+                self.file.write_all_at(&bytes, slot_offset(*first) + page).map_err(|source| self.io(source))?;
             }
             self.file.sync_data().map_err(|source| self.io(source))?;
+            self.syncs += 1;
         }
         self.failed = false;
         Ok(())
     }
 
+    /// Writes a copy of the file to `to`, which must not exist, with mode 0600, and syncs it.
+    pub fn export(&self, to: &Path) -> Result<(), Error> {
+        let io = |source| Error::Io { path: to.to_owned(), source };
+        let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(io)?;
+        let mut pair = Zeroizing::new([0u8; PAIR_BYTES]);
+        for group in 0..=u64::from(self.header.groups) {
+            self.file.read_exact_at(&mut pair[..], group * PAIR_BYTES as u64).map_err(|source| self.io(source))?;
+            out.write_all(&pair[..]).map_err(io)?;
+        }
+        out.sync_all().and_then(|()| sync_parent(to)).map_err(io)
+    }
+
     fn io(&self, source: io::Error) -> Error {
         Error::Io { path: self.path.clone(), source }
     }
+}
 
-    fn damaged(&self, slot: u32, what: &'static str) -> Error {
-        damaged(&self.path, slot, what)
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Closing unlocks too, but not while a process that is being started (`command`) still shares the open file.
+        let _ = self.file.unlock();
     }
 }
 
@@ -219,8 +264,8 @@ impl Noise {
         Noise { key: hmac::Key::new(hmac::HMAC_SHA256, &random::<32>(entropy)), drawn: 0 }
     }
 
-    fn next(&mut self) -> [u8; 48] {
-        let mut noise = [0u8; 48];
+    fn next(&mut self) -> [u8; NOISE_BYTES] {
+        let mut noise = [0u8; NOISE_BYTES];
         for part in noise.chunks_mut(32) {
             self.drawn += 1;
             let block = hmac::sign(&self.key, &self.drawn.to_be_bytes());
@@ -239,6 +284,10 @@ pub(super) fn slot_offset(slot: u32) -> u64 {
 /// The good copy, or of two good ones the newer; with its bytes.
 fn newest(slot: u32, a: &[u8], b: &[u8]) -> Option<(Slot, [u8; COPY_BYTES])> {
     let read = |copy: &[u8]| Some((slot::decode(slot, copy)?, copy.try_into().ok()?));
+    // Almost always; and with a million slots, reading each once instead of twice is felt at the start.
+    if a == b {
+        return read(a);
+    }
     match (read(a), read(b)) {
         (Some(a), Some(b)) if a.0.generation == b.0.generation && a.1 != b.1 => None,
         (Some(a), Some(b)) if a.0.generation < b.0.generation => Some(b),
@@ -247,13 +296,13 @@ fn newest(slot: u32, a: &[u8], b: &[u8]) -> Option<(Slot, [u8; COPY_BYTES])> {
     }
 }
 
-/// Reads the keys of a file without locking or repairing it, also while another process has it open.
-pub(super) fn read_only(path: &Path) -> Result<BTreeMap<KeyName, Key>, Error> {
+/// Reads a file without locking or repairing it, also while another process has it open.
+pub(super) fn read_only(path: &Path) -> Result<Contents, Error> {
     let file = File::open(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
     let (header, _) = read_header(path, &file)?;
-    let mut live = BTreeMap::new();
-    read_slots(path, &file, header, |slot, current, _| insert_live(path, &mut live, slot, current.content))?;
-    Ok(live)
+    let mut contents = Contents::default();
+    read_slots(path, &file, header, |slot, current, _| add(path, &mut contents, slot, current.content))?;
+    Ok(contents)
 }
 
 /// Calls `visit` with the newest good copy of every slot, and with its bytes if the other copy is to be repaired.
@@ -283,15 +332,10 @@ fn read_slots(
     Ok(())
 }
 
-fn insert_live(path: &Path, live: &mut BTreeMap<KeyName, Key>, slot: u32, content: Content) -> Result<(), Error> {
-    match content {
-        Content::Free => Ok(()),
-        Content::Live(name, secret) => match live.insert(name, Key { slot, secret: Arc::new(secret) }) {
-            None => Ok(()),
-            Some(_) => Err(damaged(path, slot, "it repeats the key of another slot")),
-        },
-        Content::UnknownKind => Err(damaged(path, slot, "its kind of key is unknown to this build")),
-    }
+fn add(path: &Path, contents: &mut Contents, slot: u32, content: Option<Content>) -> Result<(), Error> {
+    let content = content.ok_or_else(|| damaged(path, slot, "its kind of key is unknown to this build"))?;
+    let repeats = contents.insert(slot, content);
+    if repeats { Err(damaged(path, slot, "it repeats the key of another slot")) } else { Ok(()) }
 }
 
 /// The newer good copy of the header, and whether the other one agrees.
@@ -328,6 +372,10 @@ fn create(path: &Path, entropy: &dyn Entropy) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => std::fs::rename(&draft, path)?,
         Ok(()) | Err(_) => std::fs::remove_file(&draft)?,
     }
+    sync_parent(path)
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent)?.sync_all()
 }

@@ -8,94 +8,25 @@
 //! - after a failed write nothing more is written until the file is opened again, since what the disk holds is then
 //!   unknown.
 //!
-//! Each change is written as copy A, sync, copy B, sync, for a whole batch of slots at once. The path may lie outside
+//! Data keys, wrapped, lie in the same file; `deks` says what is done with them. Each change is written as copy A, sync, copy B, sync, for a whole batch of slots at once. The path may lie outside
 //! the data directory. It does not hide keys from whoever can read the file (the file's mode does), and it does not
 //! prove that overwriting reaches the medium: on SSDs and copy-on-write file systems it may not. Destroyed keys that
 //! someone holds as `Arc` die with the last holder.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::disk::{self, Disk};
-use super::slot::VERSION;
-use super::{KeyKind, KeyName, Secret};
+use super::contents::Contents;
+use super::disk::{self, Change, Disk};
+use super::slot::Content;
+use super::{Error, KeyKind, KeyName, Secret};
 use crate::id::Entropy;
-
-/// What went wrong with the key file.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The operating system refused.
-    #[error("key file {}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Others than the owner may read or write the file.
-    #[error("key file {}: mode {mode:03o} lets group or others at the keys; run `chmod 600` on it, and consider the keys known", path.display())]
-    Permissions {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// Another process has it open.
-    #[error("key file {} is in use by another process", path.display())]
-    InUse {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Neither copy of the header is good.
-    #[error("{} is not a key file, or both copies of its header are damaged; restore it from a backup", path.display())]
-    NotAKeyFile {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Written by another version of Tidegate.
-    #[error("key file {} has format version {version}; this build reads version {VERSION}", path.display())]
-    Version {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        version: u32,
-    },
-    /// A slot cannot be read.
-    #[error("key file {}: slot {slot}: {what}; restore the file from a backup", path.display())]
-    Slot {
-        /// The file.
-        path: PathBuf,
-        /// The slot's number, from 0.
-        slot: u32,
-        /// What is wrong with it.
-        what: &'static str,
-    },
-    /// A write failed earlier; what the disk holds is unknown.
-    #[error("key file {}: an earlier write failed; restart to read what the disk holds", path.display())]
-    Poisoned {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file may not grow further.
-    #[error("key file {} is full", path.display())]
-    Full {
-        /// The file.
-        path: PathBuf,
-    },
-}
 
 /// The open key file. Shared by reference; finding a key waits for no disk.
 pub struct KeyFile {
-    live: RwLock<BTreeMap<KeyName, Key>>,
+    live: RwLock<Contents>,
     disk: Mutex<Disk>,
-}
-
-/// A key and where it lies.
-pub(super) struct Key {
-    pub slot: u32,
-    pub secret: Arc<Secret>,
 }
 
 impl KeyFile {
@@ -105,18 +36,19 @@ impl KeyFile {
     /// good copy.
     pub fn open(path: &Path, entropy: &dyn Entropy) -> Result<KeyFile, Error> {
         let (disk, live) = Disk::open(path, entropy)?;
-        Ok(KeyFile { live: RwLock::new(live), disk: Mutex::new(disk) })
+        let file = KeyFile { live: RwLock::new(live), disk: Mutex::new(disk) };
+        file.recount_deks()?;
+        Ok(file)
     }
 
     /// One key of a file that another process may have open; nothing is locked, repaired or created.
     pub fn peek(path: &Path, kind: KeyKind, owner: [u8; 8], epoch: u64) -> Result<Option<Arc<Secret>>, Error> {
-        Ok(disk::read_only(path)?.remove(&(kind, owner, epoch)).map(|key| key.secret))
+        Ok(disk::read_only(path)?.keys.remove(&(kind, owner, epoch)).map(|key| key.what))
     }
 
     /// The key of this name, if it exists.
     pub fn find(&self, kind: KeyKind, owner: [u8; 8], epoch: u64) -> Option<Arc<Secret>> {
-        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        live.get(&(kind, owner, epoch)).map(|key| Arc::clone(&key.secret))
+        self.live().keys.get(&(kind, owner, epoch)).map(|key| Arc::clone(&key.what))
     }
 
     /// The key of this name, created and synced first if it does not exist; the bool says whether it was created.
@@ -137,12 +69,12 @@ impl KeyFile {
             return Ok(all);
         }
         let mut disk = self.writer()?;
-        let missing = {
-            let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-            names.iter().copied().filter(|name| !live.contains_key(name)).collect::<BTreeSet<_>>()
+        let missing: BTreeSet<KeyName> = {
+            let live = self.live();
+            names.iter().copied().filter(|name| !live.keys.contains_key(name)).collect()
         };
-        let created = disk.create(&missing, entropy)?;
-        self.live.write().unwrap_or_else(PoisonError::into_inner).extend(created);
+        let new = missing.iter().map(|name| Change::Add(Content::Key(*name, Arc::new(Secret::random(entropy)))));
+        self.apply(&mut disk, new.collect())?;
         Ok(self
             .find_all(names, &missing)
             .expect("the missing keys were added just now, and the lock on the disk keeps them"))
@@ -151,28 +83,69 @@ impl KeyFile {
     /// Destroys the key of this name: both copies are overwritten with random bytes and synced. Answers whether it
     /// existed. From the start of the call on, nobody finds it any more.
     pub fn destroy(&self, kind: KeyKind, owner: [u8; 8], epoch: u64) -> Result<bool, Error> {
+        Ok(self.destroy_all(&[(kind, owner, epoch)])? == 1)
+    }
+
+    /// Destroys the keys of these names at the price of one, and answers how many of them existed.
+    pub fn destroy_all(&self, names: &[KeyName]) -> Result<usize, Error> {
         let mut disk = self.writer()?;
-        let removed = self.live.write().unwrap_or_else(PoisonError::into_inner).remove(&(kind, owner, epoch));
-        match removed {
-            Some(key) => disk.wipe(key.slot).map(|()| true),
-            None => Ok(false),
-        }
+        let slots: Vec<u32> = {
+            let mut live = self.live_mut();
+            names.iter().filter_map(|name| live.keys.remove(name)).map(|key| key.slot).collect()
+        };
+        disk.apply(&slots.iter().copied().map(Change::Wipe).collect::<Vec<_>>())?;
+        Ok(slots.len())
     }
 
     /// The epochs for which keys of this kind and owner exist, ascending.
     pub fn list(&self, kind: KeyKind, owner: [u8; 8]) -> Vec<u64> {
-        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        live.range((kind, owner, 0)..=(kind, owner, u64::MAX)).map(|((_, _, epoch), _)| *epoch).collect()
+        let all = (kind, owner, 0)..=(kind, owner, u64::MAX);
+        self.live().keys.range(all).map(|((_, _, epoch), _)| *epoch).collect()
+    }
+
+    /// Writes a copy of the whole file to `to` (mode 0600, synced), which must not exist. Nothing is written to the key
+    /// file meanwhile, so the copy is of one moment. Putting it back in the key file's place restores it; what was
+    /// destroyed since is then back, too.
+    pub fn export(&self, to: &Path) -> Result<(), Error> {
+        self.writer()?.export(to)
+    }
+
+    /// How often the file was synced since it was opened, which is what changes cost.
+    pub fn syncs(&self) -> u64 {
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner).syncs
     }
 
     /// All keys, or none if one is missing. A name's first mention in `names` tells if it is among the `created`.
     fn find_all(&self, names: &[KeyName], created: &BTreeSet<KeyName>) -> Option<Vec<(Arc<Secret>, bool)>> {
-        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        let live = self.live();
         let mut fresh = created.clone();
-        names.iter().map(|name| live.get(name).map(|key| (Arc::clone(&key.secret), fresh.remove(name)))).collect()
+        names.iter().map(|name| live.keys.get(name).map(|key| (Arc::clone(&key.what), fresh.remove(name)))).collect()
     }
 
-    fn writer(&self) -> Result<MutexGuard<'_, Disk>, Error> {
+    /// Carries out changes on disk, then in memory. What was there before a failure stays readable.
+    pub(super) fn apply(&self, disk: &mut Disk, changes: Vec<Change>) -> Result<(), Error> {
+        let slots = disk.apply(&changes)?;
+        let mut live = self.live_mut();
+        for (slot, change) in slots.into_iter().zip(changes) {
+            match change {
+                Change::Add(content) | Change::Replace(_, content) => {
+                    live.insert(slot, content);
+                }
+                Change::Wipe(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn live(&self) -> RwLockReadGuard<'_, Contents> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn live_mut(&self) -> RwLockWriteGuard<'_, Contents> {
+        self.live.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn writer(&self) -> Result<MutexGuard<'_, Disk>, Error> {
         // A panic of another holder may have cut a write in two; `failed` is then still set.
         let disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
         if disk.failed { Err(Error::Poisoned { path: disk.path.clone() }) } else { Ok(disk) }
@@ -183,6 +156,8 @@ impl KeyFile {
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+
+    use std::path::PathBuf;
 
     use super::*;
     use crate::id::SystemEntropy;

@@ -20,21 +20,32 @@
 //! slot copy, 64 bytes:
 //!    0  4  generation, one more with every rewrite of the slot
 //!    4  1  state: 1 = free, 2 = holds a key
-//!    5  1  kind of key (see KeyKind); 0 if free
-//!    6  2  zero
-//!    8  8  owner: the tenant's id, or zeros for the gateway;   random if free
-//!   16  8  epoch;                                              random if free
-//!   24 32  the key;                                            random if free
+//!    5  1  kind, see below; 0 if free
+//!    6  2  tag, see below; zero if free
+//!    8  8  owner: a tenant's id, or zeros for the gateway;     random if free
+//!   16  8  number;                                             random if free
+//!   24 32  key;                                                random if free
 //!   56  8  checksum: first 8 bytes of SHA-256("tidegate key slot" | slot number, 4 bytes | bytes 0..56)
+//!
+//! kind                   tag                     owner    number             key
+//!  1-9, 11  (KeyKind)    zero                    of key   epoch              the key itself
+//! 10  data key           epoch of its KEK        tenant   its id             the wrapped key (see `wrap`)
+//! 12  epoch of the KEK   0 settled, 1 advancing  tenant   epoch, 1..=65535   zero
+//! 13  data keys issued   zero                    zero     how many so far    zero
 //! ```
 //!
 //! A copy whose checksum fails was torn. Of two good copies the one of the higher generation counts (copy A is always
-//! written and synced before copy B).
+//! written and synced before copy B). The checksum of a data key's slot is over its wrapped bytes: it says nothing about
+//! the key.
+
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use zeroize::Zeroizing;
 
 use super::Secret;
+use super::wrap::{DekId, Wrapped};
+use crate::id::TenantId;
 
 /// Bytes of a page: what disks write as a whole.
 pub(super) const PAGE_BYTES: usize = 4096;
@@ -42,6 +53,8 @@ pub(super) const PAGE_BYTES: usize = 4096;
 pub(super) const PAIR_BYTES: usize = 2 * PAGE_BYTES;
 /// Bytes of one copy of a slot or of the header.
 pub(super) const COPY_BYTES: usize = 64;
+/// Bytes of a free slot that are random.
+pub(super) const NOISE_BYTES: usize = 48;
 /// Slots in a group.
 pub(super) const GROUP_SLOTS: u32 = 64;
 /// The format version that this build reads and writes.
@@ -50,11 +63,18 @@ pub(super) const VERSION: u32 = 1;
 const MAGIC: [u8; 8] = *b"TGKEYS\r\n";
 const STATE_FREE: u8 = 1;
 const STATE_LIVE: u8 = 2;
+// Kinds of slots that are no keys to be had by name; they share their numbers with `KeyKind`, likewise for ever.
+const KIND_DEK: u8 = 10;
+const KIND_KEK_EPOCH: u8 = 12;
+const KIND_DEKS_ISSUED: u8 = 13;
+const NOBODY: [u8; 8] = [0; 8];
+const NO_KEY: [u8; 32] = [0; 32];
 
 /// One copy as it lies in the file; wiped when dropped, since it may hold a key.
 pub(super) type Copy = Zeroizing<[u8; COPY_BYTES]>;
 
-/// What a key is for. The codes stand in key files and are for ever; a retired kind keeps its number.
+/// What a key is for. The codes stand in key files and are for ever; a retired kind keeps its number. 10, 12 and 13
+/// are taken by slots of another sort.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum KeyKind {
@@ -74,11 +94,15 @@ pub enum KeyKind {
     Suppression = 7,
     /// Hashes the keys of small tables, and seals their values.
     Index = 8,
+    /// Wraps the data keys of a tenant for one epoch.
+    Kek = 9,
+    /// Seals one segment of the journal; its epoch is the segment's number.
+    Journal = 11,
 }
 
 impl KeyKind {
     /// Every kind, in the order of its code.
-    pub const ALL: [KeyKind; 8] = [
+    pub const ALL: [KeyKind; 10] = [
         KeyKind::Signing,
         KeyKind::AuditSigning,
         KeyKind::Dedupe,
@@ -87,6 +111,8 @@ impl KeyKind {
         KeyKind::Session,
         KeyKind::Suppression,
         KeyKind::Index,
+        KeyKind::Kek,
+        KeyKind::Journal,
     ];
 
     /// The stable code.
@@ -106,18 +132,33 @@ pub type KeyName = (KeyKind, [u8; 8], u64);
 
 /// What a slot holds.
 pub(super) enum Content {
-    /// Nothing.
-    Free,
+    /// Nothing but noise.
+    Free([u8; NOISE_BYTES]),
     /// A key.
-    Live(KeyName, Secret),
-    /// A key of a kind that this build does not know.
-    UnknownKind,
+    Key(KeyName, Arc<Secret>),
+    /// A data key, wrapped.
+    Dek(TenantId, DekId, Wrapped),
+    /// Which KEK wraps a tenant's new data keys.
+    KekEpoch(TenantId, KekEpoch),
+    /// How many data keys were ever issued.
+    DeksIssued(u64),
+}
+
+/// The epoch of a tenant's KEK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct KekEpoch {
+    /// From 1 on; none comes twice.
+    pub current: u16,
+    /// All data keys of the tenant are wrapped by this epoch's KEK, and earlier ones are destroyed. If not, an advance
+    /// is under way or was interrupted, and the KEK may not exist yet.
+    pub settled: bool,
 }
 
 /// One good copy of a slot.
 pub(super) struct Slot {
     pub generation: u32,
-    pub content: Content,
+    /// `None` if this build does not know its kind.
+    pub content: Option<Content>,
 }
 
 /// One good copy of the header.
@@ -152,19 +193,23 @@ impl Header {
     }
 }
 
-/// A copy that holds a key.
-pub(super) fn encode_live(slot: u32, generation: u32, (kind, owner, epoch): KeyName, secret: &Secret) -> Copy {
+/// A copy that holds `content`.
+pub(super) fn encode(slot: u32, generation: u32, content: &Content) -> Copy {
     let mut copy = Zeroizing::new([0u8; COPY_BYTES]);
-    let state = [STATE_LIVE, kind.code(), 0, 0];
-    fill(&mut copy, [&generation.to_be_bytes()[..], &state, &owner, &epoch.to_be_bytes(), secret.bytes()]);
-    close(&mut copy, b"tidegate key slot", &slot.to_be_bytes());
-    copy
-}
-
-/// A copy that holds nothing; `noise` stands where owner, epoch and key would.
-pub(super) fn encode_free(slot: u32, generation: u32, noise: &[u8; 48]) -> Copy {
-    let mut copy = Zeroizing::new([0u8; COPY_BYTES]);
-    fill(&mut copy, [&generation.to_be_bytes()[..], &[STATE_FREE, 0, 0, 0], noise]);
+    let generation = generation.to_be_bytes();
+    let mut live = |kind: u8, tag: u16, owner: &[u8; 8], number: u64, key: &[u8; 32]| {
+        let ([high, low], number) = (tag.to_be_bytes(), number.to_be_bytes());
+        fill(&mut copy, [&generation[..], &[STATE_LIVE, kind, high, low], owner, &number, key]);
+    };
+    match content {
+        Content::Free(noise) => fill(&mut copy, [&generation[..], &[STATE_FREE, 0, 0, 0], noise]),
+        Content::Key((kind, owner, epoch), secret) => live(kind.code(), 0, owner, *epoch, secret.bytes()),
+        Content::Dek(tenant, id, wrapped) => live(KIND_DEK, wrapped.kek_epoch, &tenant.0, id.0, &wrapped.bytes),
+        Content::KekEpoch(tenant, epoch) => {
+            live(KIND_KEK_EPOCH, u16::from(!epoch.settled), &tenant.0, epoch.current.into(), &NO_KEY);
+        }
+        Content::DeksIssued(count) => live(KIND_DEKS_ISSUED, 0, &NOBODY, *count, &NO_KEY),
+    }
     close(&mut copy, b"tidegate key slot", &slot.to_be_bytes());
     copy
 }
@@ -173,17 +218,30 @@ pub(super) fn encode_free(slot: u32, generation: u32, noise: &[u8; 48]) -> Copy 
 pub(super) fn decode(slot: u32, copy: &[u8]) -> Option<Slot> {
     let copy = checked(copy, b"tidegate key slot", &slot.to_be_bytes())?;
     let (generation, rest) = copy.split_first_chunk()?;
-    let (&[state, kind, ..], rest) = rest.split_first_chunk::<4>()?;
-    let (owner, rest) = rest.split_first_chunk()?;
-    let (epoch, rest) = rest.split_first_chunk()?;
-    let (secret, _) = rest.split_first_chunk()?;
-    let content = match (state, KeyKind::from_code(kind)) {
-        (STATE_FREE, _) => Content::Free,
-        (STATE_LIVE, Some(kind)) => Content::Live((kind, *owner, u64::from_be_bytes(*epoch)), Secret::new(*secret)),
-        (STATE_LIVE, None) => Content::UnknownKind,
-        (_, _) => return None,
+    let (&[state, kind, high, low], rest) = rest.split_first_chunk::<4>()?;
+    let content = match state {
+        STATE_FREE => Some(Content::Free(*rest.first_chunk()?)),
+        STATE_LIVE => decode_live(kind, u16::from_be_bytes([high, low]), rest),
+        _ => return None,
     };
     Some(Slot { generation: u32::from_be_bytes(*generation), content })
+}
+
+fn decode_live(kind: u8, tag: u16, fields: &[u8]) -> Option<Content> {
+    let (owner, rest) = fields.split_first_chunk()?;
+    let (number, rest) = rest.split_first_chunk()?;
+    let (key, _) = rest.split_first_chunk()?;
+    let (tenant, number) = (TenantId(*owner), u64::from_be_bytes(*number));
+    match (kind, tag) {
+        (KIND_DEK, 1..) => Some(Content::Dek(tenant, DekId(number), Wrapped { kek_epoch: tag, bytes: *key })),
+        (KIND_KEK_EPOCH, 0 | 1) => {
+            let current = u16::try_from(number).ok().filter(|epoch| *epoch > 0)?;
+            Some(Content::KekEpoch(tenant, KekEpoch { current, settled: tag == 0 }))
+        }
+        (KIND_DEKS_ISSUED, 0) => Some(Content::DeksIssued(number)),
+        (_, 0) => Some(Content::Key((KeyKind::from_code(kind)?, *owner, number), Arc::new(Secret::new(*key)))),
+        (_, _) => None,
+    }
 }
 
 fn fill<const N: usize>(copy: &mut [u8; COPY_BYTES], fields: [&[u8]; N]) {
@@ -224,19 +282,38 @@ pub(super) mod tests {
         copy
     }
 
+    /// One content of each sort.
+    fn contents(tenant: TenantId, number: u64, epoch: u16, key: [u8; 32], kind: KeyKind) -> [Content; 6] {
+        let mut noise = [0; NOISE_BYTES];
+        noise[..32].copy_from_slice(&key);
+        [
+            Content::Free(noise),
+            Content::Key((kind, tenant.0, number), Arc::new(Secret::new(key))),
+            Content::Dek(tenant, DekId(number), Wrapped { kek_epoch: epoch, bytes: key }),
+            Content::KekEpoch(tenant, KekEpoch { current: epoch, settled: true }),
+            Content::KekEpoch(tenant, KekEpoch { current: epoch, settled: false }),
+            Content::DeksIssued(number),
+        ]
+    }
+
     proptest! {
         #[test]
-        fn a_copy_reads_back_in_its_own_slot_only(slot: u32, generation: u32, owner: [u8; 8], epoch: u64, key: [u8; 32], at in 0..COPY_BYTES) {
-            let copy = encode_live(slot, generation, (KeyKind::User, owner, epoch), &Secret::new(key));
-            let read = decode(slot, &copy[..]).unwrap();
-            prop_assert_eq!(read.generation, generation);
-            let Content::Live(name, secret) = read.content else { panic!("not live") };
-            prop_assert_eq!(name, (KeyKind::User, owner, epoch));
-            prop_assert_eq!(secret.bytes(), &key);
-            prop_assert!(decode(slot.wrapping_add(1), &copy[..]).is_none());
-            let mut changed = copy.clone();
-            changed[at] ^= 1;
-            prop_assert!(decode(slot, &changed[..]).is_none());
+        fn a_copy_reads_back_in_its_own_slot_only(
+            place: (u32, u32), tenant: [u8; 8], number: u64, epoch in 1..=u16::MAX, key: [u8; 32],
+            kind in prop::sample::select(&KeyKind::ALL), at in 0..COPY_BYTES,
+        ) {
+            let (slot, generation) = place;
+            for content in contents(TenantId(tenant), number, epoch, key, kind) {
+                let copy = encode(slot, generation, &content);
+                let read = decode(slot, &copy[..]).unwrap();
+                prop_assert_eq!(read.generation, generation);
+                // Contents hold secrets and cannot be compared; their bytes can.
+                prop_assert_eq!(&encode(slot, generation, &read.content.unwrap()), &copy);
+                prop_assert!(decode(slot.wrapping_add(1), &copy[..]).is_none());
+                let mut changed = copy.clone();
+                changed[at] ^= 1;
+                prop_assert!(decode(slot, &changed[..]).is_none());
+            }
         }
 
         #[test]
@@ -248,15 +325,22 @@ pub(super) mod tests {
 
     #[test]
     fn codes_are_for_ever() {
-        assert_eq!(KeyKind::ALL.map(KeyKind::code), [1, 2, 3, 4, 5, 6, 7, 8]);
-        assert_eq!(KeyKind::from_code(9), None);
+        assert_eq!(KeyKind::ALL.map(KeyKind::code), [1, 2, 3, 4, 5, 6, 7, 8, 9, 11]);
+        assert_eq!([10, 12, 13].map(KeyKind::from_code), [None; 3], "they are no keys to be had by name");
     }
 
     #[test]
     fn bytes_are_for_ever() {
-        let copy = encode_live(5, 2, (KeyKind::Address, [1; 8], 3), &Secret::new([4; 32]));
-        let body = format!("0000000202040000{}0000000000000003{}", "01".repeat(8), "04".repeat(32));
-        assert_eq!(hex::encode(&copy[..56]), body);
+        let (tenant, key, none) = ("01".repeat(8), "04".repeat(32), "00".repeat(32));
+        let body = |content: &Content| hex::encode(&encode(5, 2, content)[..56]);
+        let address = Content::Key((KeyKind::Address, [1; 8], 3), Arc::new(Secret::new([4; 32])));
+        assert_eq!(body(&address), format!("0000000202040000{tenant}0000000000000003{key}"));
+        let dek = Content::Dek(TenantId([1; 8]), DekId(7), Wrapped { kek_epoch: 0x0203, bytes: [4; 32] });
+        assert_eq!(body(&dek), format!("00000002020a0203{tenant}0000000000000007{key}"));
+        let epoch = Content::KekEpoch(TenantId([1; 8]), KekEpoch { current: 9, settled: false });
+        assert_eq!(body(&epoch), format!("00000002020c0001{tenant}0000000000000009{none}"));
+        let issued = Content::DeksIssued(8);
+        assert_eq!(body(&issued), format!("00000002020d0000{}0000000000000008{none}", "00".repeat(8)));
         let header = Header { version: 1, generation: 1, groups: 2 }.encode();
         assert_eq!(hex::encode(&header[..20]), "54474b4559530d0a000000010000000100000002");
         assert_eq!(Header::decode(&header), Some(Header { version: 1, generation: 1, groups: 2 }));

@@ -7,15 +7,20 @@
 //! While one group is being synced the next one gathers. When several submitters are at work the writer also waits a moment
 //! ([`WriterSettings::linger`]) for as many submissions as the group before had: with many clients that each wait
 //! for their answer this makes few large groups out of many small ones; a lone client never waits.
+//!
+//! A failed write is ambiguous: what of it is on the disk is not known, and the stages have changed their heads already. It poisons the
+//! writer. A full disk is foreseen instead, before anything is staged, and passes ([`CommitError::Full`]): events are refused while less than
+//! [`WriterSettings::disk_free_min`] is free. Small changes may use half of that, since they are owed (records of reads) or make room (expiry).
 
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::{Batch, Kv};
+use super::{Batch, Error, Kv};
 
 /// Small changes are counted at this cost, so that a flood of them is bounded too.
 const SMALL_COST: usize = 1024;
@@ -26,6 +31,9 @@ pub enum CommitError {
     /// Too much is waiting to be written; try again later.
     #[error("too much is waiting to be written")]
     Overloaded,
+    /// The disk is full. Nothing was written; it will be again when there is room.
+    #[error("the disk is full")]
+    Full,
     /// A write failed earlier; nothing is written until a restart.
     #[error("an earlier write failed; the gateway must be restarted")]
     Poisoned,
@@ -51,6 +59,8 @@ pub struct WriterSettings {
     pub group_bytes_max: usize,
     /// Submissions beyond this cost (bytes) in waiting are refused.
     pub queue_bytes_max: usize,
+    /// Events are refused while fewer bytes than this are free on the disk.
+    pub disk_free_min: u64,
 }
 
 /// One group, for metrics.
@@ -113,15 +123,38 @@ impl Queue {
 }
 
 struct Shared {
+    kv: Arc<Kv>,
     queue: Mutex<Queue>,
     changed: Condvar,
     settings: WriterSettings,
+    /// Whether the disk was found full and that was logged.
+    full: AtomicBool,
 }
 
 impl Shared {
     /// The queue; a panic elsewhere cannot leave it half changed, since every change is a single push or take.
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether `bytes` may be written with at least `free_min` left. A disk that does not tell how full it is shows it by failing.
+    fn has_room(&self, bytes: usize, free_min: u64) -> bool {
+        let needed = free_min.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        self.kv.free_bytes().is_none_or(|free| free >= needed)
+    }
+
+    fn note_full(&self) {
+        if !self.full.swap(true, Ordering::Relaxed) {
+            tracing::error!("the disk is full: events are refused until there is room");
+        }
+    }
+
+    fn note_written(&self) {
+        let has_room = || self.has_room(0, self.settings.disk_free_min);
+        if self.full.load(Ordering::Relaxed) && has_room() {
+            self.full.store(false, Ordering::Relaxed);
+            tracing::info!("there is room on the disk again");
+        }
     }
 
     fn close(&self, reason: CommitError) {
@@ -134,11 +167,23 @@ impl Shared {
     }
 }
 
-/// Handle to the writer's thread; clones share it.
+/// Handle to the writer's thread; clones share it. Without [`Writer::stop`] the thread ends some time after the last of them is gone.
 #[derive(Clone)]
 pub struct Writer {
     shared: Arc<Shared>,
-    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+    thread: Arc<Thread>,
+}
+
+struct Thread {
+    shared: Arc<Shared>,
+    handle: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Drop for Thread {
+    /// Does not wait: the last handle may go on the thread itself, with a submission that held it.
+    fn drop(&mut self) {
+        self.shared.close(CommitError::Stopped);
+    }
 }
 
 impl Writer {
@@ -149,19 +194,20 @@ impl Writer {
         settings: WriterSettings,
         observe: impl Fn(GroupStats) + Send + 'static,
     ) -> std::io::Result<Writer> {
-        let shared = Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new(), settings });
+        let (queue, changed, full) = Default::default();
+        let shared = Arc::new(Shared { kv, queue, changed, settings, full });
         let mut work = Work {
-            kv,
             participants,
             shared: Arc::clone(&shared),
             expected: Expected { last: 1, groups: 0 },
             observe: Box::new(observe),
         };
-        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || work.run())?;
-        Ok(Writer { shared, thread: Arc::new(Mutex::new(Some(thread))) })
+        let handle = std::thread::Builder::new().name("writer".into()).spawn(move || work.run())?;
+        let thread = Arc::new(Thread { shared: Arc::clone(&shared), handle: Mutex::new(Some(handle)) });
+        Ok(Writer { shared, thread })
     }
 
-    /// Queues a submission of about `cost` bytes. `stage` and `done` run on the writer's thread (see the module); what the one returns the
+    /// Queues events of about `cost` bytes. `stage` and `done` run on the writer's thread (see the module); what the one returns the
     /// other gets, once it is durable.
     ///
     /// # Errors
@@ -172,10 +218,34 @@ impl Writer {
         stage: impl FnOnce(&mut Batch) -> T + Send + 'static,
         done: impl FnOnce(Result<T, CommitError>) + Send + 'static,
     ) -> Result<(), CommitError> {
+        self.enqueue(cost, self.shared.settings.disk_free_min, stage, done)
+    }
+
+    /// Queues a small change, which may also use room that events must leave.
+    fn submit_small<T: Send + 'static>(
+        &self,
+        stage: impl FnOnce(&mut Batch) -> T + Send + 'static,
+        done: impl FnOnce(Result<T, CommitError>) + Send + 'static,
+    ) -> Result<(), CommitError> {
+        self.enqueue(SMALL_COST, self.shared.settings.disk_free_min / 2, stage, done)
+    }
+
+    fn enqueue<T: Send + 'static>(
+        &self,
+        cost: usize,
+        free_min: u64,
+        stage: impl FnOnce(&mut Batch) -> T + Send + 'static,
+        done: impl FnOnce(Result<T, CommitError>) + Send + 'static,
+    ) -> Result<(), CommitError> {
+        let has_room = self.shared.has_room(cost, free_min);
         let submission = Box::new(Halves { stage: Some(stage), staged: None, done });
         let mut queue = self.shared.queue();
         if let Some(reason) = queue.closed {
             return Err(reason);
+        }
+        if !has_room {
+            self.shared.note_full();
+            return Err(CommitError::Full);
         }
         if queue.cost.saturating_add(cost) > self.shared.settings.queue_bytes_max {
             return Err(CommitError::Overloaded);
@@ -214,7 +284,7 @@ impl Writer {
         then: impl FnOnce(T) -> U + Send + 'static,
     ) -> Result<U, CommitError> {
         let (answer, answered) = oneshot::channel();
-        self.submit(SMALL_COST, stage, move |result| _ = answer.send(result.map(then)))?;
+        self.submit_small(stage, move |result| _ = answer.send(result.map(then)))?;
         answered.await.unwrap_or(Err(CommitError::Poisoned))
     }
 
@@ -224,13 +294,18 @@ impl Writer {
     ) -> Result<oneshot::Receiver<Result<T, CommitError>>, CommitError> {
         let (answer, answered) = oneshot::channel();
         // The submitter may have gone away; what it asked for is done all the same.
-        self.submit(SMALL_COST, stage, move |result| _ = answer.send(result))?;
+        self.submit_small(stage, move |result| _ = answer.send(result))?;
         Ok(answered)
     }
 
     /// Whether a write failed and nothing is written any more.
     pub fn is_poisoned(&self) -> bool {
         self.shared.queue().closed == Some(CommitError::Poisoned)
+    }
+
+    /// Whether the disk has room for events.
+    pub fn has_room(&self) -> bool {
+        self.shared.has_room(0, self.shared.settings.disk_free_min)
     }
 
     /// Bytes waiting to be written.
@@ -241,17 +316,16 @@ impl Writer {
     /// Writes what is queued, refuses what comes later, and ends the thread.
     pub fn stop(&self) {
         self.shared.close(CommitError::Stopped);
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
+        let handle = self.thread.handle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(handle) = handle {
             // A panic of the thread has poisoned the queue already; there is nothing left to do about it here.
-            let _ = thread.join();
+            let _ = handle.join();
         }
     }
 }
 
 /// What the thread owns.
 struct Work {
-    kv: Arc<Kv>,
     participants: Vec<Arc<dyn Participant>>,
     shared: Arc<Shared>,
     expected: Expected,
@@ -293,14 +367,38 @@ impl Work {
 
     fn write(&mut self, mut group: Vec<Waiting>) {
         let closed_at = Instant::now();
-        // A stage with a fault may have changed its head and not the batch: the same as a failed write.
-        let written = panic::catch_unwind(AssertUnwindSafe(|| self.stage_and_write(&mut group))).unwrap_or(false);
-        if !written {
-            self.shared.close(CommitError::Poisoned);
+        let result = self.check_writable().and_then(|()| {
+            // A stage with a fault may have changed its head and not the batch: the same as a failed write.
+            let written = panic::catch_unwind(AssertUnwindSafe(|| self.stage_and_write(&mut group))).unwrap_or(false);
+            if written { Ok(()) } else { Err(CommitError::Poisoned) }
+        });
+        match result {
+            Ok(()) => self.shared.note_written(),
+            Err(CommitError::Poisoned) => {
+                self.shared.close(CommitError::Poisoned);
+                self.shared.kv.freeze();
+            }
+            Err(CommitError::Full | CommitError::Overloaded | CommitError::Stopped) => {}
         }
+        let written = result.is_ok();
         (self.observe)(GroupStats { submissions: group.len(), took: closed_at.elapsed(), written });
         for waiting in group {
-            waiting.submission.done(if written { Ok(()) } else { Err(CommitError::Poisoned) });
+            waiting.submission.done(result);
+        }
+    }
+
+    /// Whether a group may be staged: from then on a write that is refused leads no way back.
+    fn check_writable(&self) -> Result<(), CommitError> {
+        match self.shared.kv.check_writable() {
+            Ok(()) => Ok(()),
+            Err(Error::Full(_)) => {
+                self.shared.note_full();
+                Err(CommitError::Full)
+            }
+            Err(error) => {
+                log_failure(&error);
+                Err(CommitError::Poisoned)
+            }
         }
     }
 
@@ -322,17 +420,12 @@ impl Work {
     }
 
     fn write_or_log(&self, batch: Batch) -> bool {
-        match self.kv.write_synced(batch) {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "a write failed; nothing is written until a restart"
-                );
-                false
-            }
-        }
+        self.shared.kv.write_synced(batch).inspect_err(log_failure).is_ok()
     }
+}
+
+fn log_failure(error: &Error) {
+    tracing::error!(error = error as &dyn std::error::Error, "a write failed; nothing is written until a restart");
 }
 
 impl Drop for Work {
@@ -397,8 +490,12 @@ mod tests {
     use super::super::Family;
     use super::*;
 
-    const SETTINGS: WriterSettings =
-        WriterSettings { linger: Duration::from_millis(1), group_bytes_max: 1 << 20, queue_bytes_max: 1 << 20 };
+    const SETTINGS: WriterSettings = WriterSettings {
+        linger: Duration::from_millis(1),
+        group_bytes_max: 1 << 20,
+        queue_bytes_max: 1 << 20,
+        disk_free_min: 0,
+    };
 
     fn writer(kv: &Arc<Kv>) -> Writer {
         Writer::start(Arc::clone(kv), Vec::new(), SETTINGS, |_| ()).unwrap()
@@ -447,6 +544,29 @@ mod tests {
         let refused = writer.submit(SETTINGS.queue_bytes_max + 1, |_| (), |_| ());
         assert_eq!(refused, Err(CommitError::Overloaded));
         writer.stop();
+    }
+
+    #[test]
+    fn a_full_disk_refuses_before_anything_is_queued() {
+        let dir = tempfile::tempdir().unwrap();
+        let kv = Arc::new(Kv::open(dir.path()).unwrap());
+        let settings = WriterSettings { disk_free_min: u64::MAX, ..SETTINGS };
+        let writer = Writer::start(Arc::clone(&kv), Vec::new(), settings, |_| ()).unwrap();
+        let refused = writer.submit(1, |_| panic!("it was staged"), |_: Result<(), _>| panic!("it was answered twice"));
+        assert_eq!(refused, Err(CommitError::Full));
+        assert_eq!(writer.commit(|_| ()), Err(CommitError::Full));
+        assert!(!writer.is_poisoned());
+        writer.stop();
+    }
+
+    #[test]
+    fn without_a_handle_the_thread_ends_and_lets_go_of_the_database() {
+        let dir = tempfile::tempdir().unwrap();
+        let kv = Arc::new(Kv::open(dir.path()).unwrap());
+        drop(writer(&kv));
+        while Arc::strong_count(&kv) > 1 {
+            std::thread::yield_now();
+        }
     }
 
     #[test]

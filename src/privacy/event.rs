@@ -206,6 +206,16 @@ impl<'a> RawEvent<'a> {
         self.fields
     }
 
+    /// What the sender calls the user, for the list of those of whom nothing is taken.
+    pub fn user(&self) -> Option<&str> {
+        self.fields.user.as_deref()
+    }
+
+    /// What the sender calls the session, for the same.
+    pub fn session(&self) -> Option<&str> {
+        self.fields.session.as_deref()
+    }
+
     /// The sender's id of the event, for idempotency.
     pub fn id(&self) -> Option<&str> {
         self.fields.id.as_deref()

@@ -1,39 +1,56 @@
-//! Typed columns in memory: the shape in which open buckets hold their rows.
+//! Typed columns in memory: what every reader of rows reads.
 //!
-//! A [`Columns`] only grows. Text that repeats is kept once in a dictionary; text that does not is kept in one piece with
+//! The [`Columns`] of an open bucket only grow; those of a sealed run are put together from decoded blocks (see [`super::column`]) and never change. Text that repeats is kept once in a dictionary; text that does not is kept in one piece with
 //! offsets. A column that no row has used costs nothing: it comes into being, with the rows before it absent, at its first value.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::hash::BuildHasher;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::clock::Millis;
 use crate::privacy::event::EventType;
 
+use super::column::held::{Held, Sparse};
+use super::column::shredded::Shredded;
+use super::column::strings::{Pieces, Strings};
 use super::row::{Row, TEXT_COLUMNS, TextColumn};
 
-/// The code of an absent value in a dictionary column; real values begin at 1.
-pub const ABSENT: u32 = 0;
+pub use super::column::strings::{ABSENT, Dictionary};
 
-/// Rows of one bucket, column by column, in the order of arrival.
+/// Rows of one bucket, column by column: open, in the order of arrival, or sealed, by session.
 #[derive(Clone, Default)]
 pub struct Columns {
-    received: Vec<i64>,
-    time: Vec<i64>,
-    event_type: Vec<u8>,
-    ok: Vec<u8>,
-    session_derived: Vec<bool>,
-    duration_ms: Sparse<f64>,
-    status: Sparse<u16>,
-    value: Sparse<f64>,
-    text: [Strings; TEXT_COLUMNS],
-    attributes: Pieces,
+    rows: usize,
+    pub(super) received: Held<Vec<i64>>,
+    pub(super) time: Held<Vec<i64>>,
+    pub(super) event_type: Held<Vec<u8>>,
+    pub(super) ok: Held<Vec<u8>>,
+    pub(super) session_derived: Held<Vec<bool>>,
+    pub(super) duration_ms: Held<Sparse<f64>>,
+    pub(super) status: Held<Sparse<u16>>,
+    pub(super) value: Held<Sparse<f64>>,
+    pub(super) text: [Held<Strings>; TEXT_COLUMNS],
+    pub(super) attributes: Attributes,
     spans: Option<Spans>,
     hasher: DefaultHashBuilder,
+}
+
+/// How attributes are held.
+#[derive(Clone)]
+pub(super) enum Attributes {
+    /// As texts.
+    Whole(Held<Strings>),
+    /// Taken apart.
+    Shredded(Shredded),
+}
+
+impl Default for Attributes {
+    fn default() -> Self {
+        Attributes::Whole(Held::Own(Strings::Single(Pieces::default())))
+    }
 }
 
 /// The first and last moments among the rows of a [`Columns`], for pruning.
@@ -46,6 +63,13 @@ pub struct Spans {
 }
 
 impl Spans {
+    /// The extremes of both.
+    #[must_use]
+    pub fn and(self, other: Spans) -> Spans {
+        let widest = |a: (Millis, Millis), b: (Millis, Millis)| (a.0.min(b.0), a.1.max(b.1));
+        Spans { received: widest(self.received, other.received), time: widest(self.time, other.time) }
+    }
+
     fn with(self, row: &Row<'_>) -> Spans {
         let widen = |(low, high): (Millis, Millis), at: Millis| (low.min(at), high.max(at));
         Spans { received: widen(self.received, row.received), time: widen(self.time, row.time) }
@@ -53,37 +77,51 @@ impl Spans {
 }
 
 impl Columns {
-    /// Appends one row.
+    /// Sealed rows of which no column is known yet.
+    pub(super) fn sealed(rows: usize, spans: Spans) -> Columns {
+        Columns { rows, spans: Some(spans), ..Columns::default() }
+    }
+
+    /// Appends one row. Only open columns grow.
     pub fn push(&mut self, row: &Row<'_>) {
-        let index = self.len();
+        let index = self.rows;
         for (column, (strings, text)) in TextColumn::ALL.into_iter().zip(self.text.iter_mut().zip(row.text)) {
             if let Some(text) = text {
-                strings.push(index, column, text, &self.hasher);
+                strings.to_mut().push(index, column, text, &self.hasher);
             }
         }
-        self.duration_ms.push(index, row.duration_ms);
-        self.status.push(index, row.status);
-        self.value.push(index, row.value);
-        if !row.attributes.is_empty() {
-            self.attributes.push(index, row.attributes);
+        if let Some(duration_ms) = row.duration_ms {
+            self.duration_ms.to_mut().push(index, duration_ms);
+        }
+        if let Some(status) = row.status {
+            self.status.to_mut().push(index, status);
+        }
+        if let Some(value) = row.value {
+            self.value.to_mut().push(index, value);
+        }
+        if let (false, Attributes::Whole(strings)) = (row.attributes.is_empty(), &mut self.attributes)
+            && let Strings::Single(pieces) = strings.to_mut()
+        {
+            pieces.push(index, row.attributes);
         }
         let first = Spans { received: (row.received, row.received), time: (row.time, row.time) };
         self.spans = Some(self.spans.unwrap_or(first).with(row));
-        self.received.push(row.received.0);
-        self.time.push(row.time.0);
-        self.event_type.push(row.event_type.code());
-        self.ok.push(row.ok.map_or(0, |ok| 1 + u8::from(ok)));
-        self.session_derived.push(row.session_derived);
+        self.received.to_mut().push(row.received.0);
+        self.time.to_mut().push(row.time.0);
+        self.event_type.to_mut().push(row.event_type.code());
+        self.ok.to_mut().push(row.ok.map_or(0, |ok| 1 + u8::from(ok)));
+        self.session_derived.to_mut().push(row.session_derived);
+        self.rows += 1;
     }
 
     /// Number of rows.
     pub fn len(&self) -> usize {
-        self.received.len()
+        self.rows
     }
 
     /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
-        self.received.is_empty()
+        self.rows == 0
     }
 
     /// The extremes of the two times; `None` while there are no rows.
@@ -111,6 +149,17 @@ impl Columns {
         &self.ok
     }
 
+    /// Whether a row counts as an error: it failed, or is an error report, or is a request that says nothing of success and has a status from 500 up.
+    pub fn is_error(&self, row: usize) -> bool {
+        const FIRST_SERVER_ERROR: u16 = 500;
+        let ok = self.ok.get(row).copied().unwrap_or_default();
+        let code = self.event_type.get(row).copied().unwrap_or_default();
+        let is_silent_request = code == EventType::HttpRequest as u8 && ok == 0;
+        ok == 1
+            || code == EventType::Error as u8
+            || is_silent_request && self.status(row).is_some_and(|status| status >= FIRST_SERVER_ERROR)
+    }
+
     /// The duration of a row in milliseconds.
     pub fn duration_ms(&self, row: usize) -> Option<f64> {
         self.duration_ms.get(row)
@@ -133,21 +182,29 @@ impl Columns {
 
     /// The dictionary form of a column that repeats (see [`TextColumn::repeats`]), for kernels that group by code.
     pub fn dictionary(&self, column: TextColumn) -> Option<Dictionary<'_>> {
-        match self.text.get(column as usize)? {
-            Strings::Repeating(repeating) => Some(Dictionary { codes: &repeating.codes, repeating }),
-            Strings::Unused | Strings::Single(_) => None,
-        }
+        self.strings(column).dictionary()
+    }
+
+    /// A text column.
+    pub(super) fn strings(&self, column: TextColumn) -> &Strings {
+        self.text.get(column as usize).map_or(&Strings::Unused, |strings| strings)
     }
 
     /// The attributes of a row as a compact JSON object; empty when it has none.
     pub fn attributes(&self, row: usize) -> &str {
-        self.attributes.get(row).unwrap_or("")
+        match &self.attributes {
+            Attributes::Whole(strings) => strings.get(row).unwrap_or(""),
+            Attributes::Shredded(shredded) => shredded.text(row),
+        }
     }
 
     /// One member of a row's attributes. `path` names it from the outside in, joined by dots, as `filters.repo`; the value is the text of a
     /// string, or else compact JSON; `None` for a member that is `null` or missing.
     pub fn attribute(&self, path: &str, row: usize) -> Option<Cow<'_, str>> {
-        member(self.attributes(row), path)
+        match &self.attributes {
+            Attributes::Whole(strings) => member(strings.get(row)?, path),
+            Attributes::Shredded(shredded) => shredded.attribute(path, row),
+        }
     }
 
     /// Whether a row's session was derived from address and agent.
@@ -186,31 +243,33 @@ impl Columns {
             + self.event_type.capacity()
             + self.ok.capacity()
             + self.session_derived.capacity();
-        let sparse = self.duration_ms.0.capacity() * 16 + self.status.0.capacity() * 4 + self.value.0.capacity() * 16;
-        size_of::<Self>()
-            + fixed
-            + sparse
-            + self.attributes.bytes()
-            + self.text.iter().map(Strings::bytes).sum::<usize>()
+        let sparse = self.duration_ms.bytes() + self.status.bytes() + self.value.bytes();
+        let attributes = match &self.attributes {
+            Attributes::Whole(strings) => strings.bytes(),
+            Attributes::Shredded(shredded) => shredded.bytes(),
+        };
+        size_of::<Self>() + fixed + sparse + attributes + self.text.iter().map(|strings| strings.bytes()).sum::<usize>()
     }
 
     /// Gives spare capacity back: the rows are complete.
     pub fn shrink(&mut self) {
-        self.received.shrink_to_fit();
-        self.time.shrink_to_fit();
-        self.event_type.shrink_to_fit();
-        self.ok.shrink_to_fit();
-        self.session_derived.shrink_to_fit();
-        self.duration_ms.0.shrink_to_fit();
-        self.status.0.shrink_to_fit();
-        self.value.0.shrink_to_fit();
-        self.attributes.shrink();
-        self.text.iter_mut().for_each(Strings::shrink);
+        self.received.to_mut().shrink_to_fit();
+        self.time.to_mut().shrink_to_fit();
+        self.event_type.to_mut().shrink_to_fit();
+        self.ok.to_mut().shrink_to_fit();
+        self.session_derived.to_mut().shrink_to_fit();
+        self.duration_ms.to_mut().shrink();
+        self.status.to_mut().shrink();
+        self.value.to_mut().shrink();
+        self.text.iter_mut().for_each(|strings| strings.to_mut().shrink());
+        if let Attributes::Whole(strings) = &mut self.attributes {
+            strings.to_mut().shrink();
+        }
     }
 }
 
 /// The member of a JSON object at a dotted path; a name that itself has dots is found too.
-fn member<'j>(object: &'j str, path: &str) -> Option<Cow<'j, str>> {
+pub(super) fn member<'j>(object: &'j str, path: &str) -> Option<Cow<'j, str>> {
     let members: HashMap<Cow<'j, str>, &'j RawValue> = serde_json::from_str(object).ok()?;
     if let Some(value) = members.get(path) {
         return match value.get().as_bytes().first()? {
@@ -228,183 +287,6 @@ fn member<'j>(object: &'j str, path: &str) -> Option<Cow<'j, str>> {
 /// A text that is borrowed where it has no escapes.
 #[derive(Deserialize)]
 struct Text<'j>(#[serde(borrow)] Cow<'j, str>);
-
-/// A column whose values repeat, by code.
-#[derive(Clone, Copy)]
-pub struct Dictionary<'c> {
-    codes: &'c [u32],
-    repeating: &'c Repeating,
-}
-
-impl<'c> Dictionary<'c> {
-    /// The code of a row; [`ABSENT`] when it has no value.
-    pub fn code(&self, row: usize) -> u32 {
-        self.codes.get(row).copied().unwrap_or(ABSENT)
-    }
-
-    /// The value of a code; `None` for [`ABSENT`].
-    pub fn value(&self, code: u32) -> Option<&'c str> {
-        self.repeating.values.get((code as usize).checked_sub(1)?)
-    }
-
-    /// The code of a value, if any row has it.
-    pub fn find(&self, value: &str) -> Option<u32> {
-        (1..=self.len()).find(|code| self.value(*code) == Some(value))
-    }
-
-    /// Number of distinct values; codes run from 1 to this.
-    pub fn len(&self) -> u32 {
-        self.repeating.values.len() as u32
-    }
-
-    /// Whether no row has a value.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-/// Fixed-size values, absent ones included, from the first present one on.
-#[derive(Clone)]
-struct Sparse<T>(Vec<Option<T>>);
-
-impl<T> Default for Sparse<T> {
-    fn default() -> Self {
-        Sparse(Vec::new())
-    }
-}
-
-impl<T: Copy> Sparse<T> {
-    fn push(&mut self, row: usize, value: Option<T>) {
-        if value.is_some() {
-            self.0.resize(row, None);
-            self.0.push(value);
-        }
-    }
-
-    fn get(&self, row: usize) -> Option<T> {
-        self.0.get(row).copied().flatten()
-    }
-}
-
-#[derive(Clone, Default)]
-enum Strings {
-    #[default]
-    Unused,
-    Repeating(Repeating),
-    Single(Pieces),
-}
-
-impl Strings {
-    fn push(&mut self, row: usize, column: TextColumn, text: &str, hasher: &DefaultHashBuilder) {
-        if matches!(self, Strings::Unused) {
-            *self = if column.repeats() {
-                Strings::Repeating(Repeating::default())
-            } else {
-                Strings::Single(Pieces::default())
-            };
-        }
-        match self {
-            Strings::Unused => {}
-            Strings::Repeating(repeating) => repeating.push(row, text, hasher),
-            Strings::Single(pieces) => pieces.push(row, text),
-        }
-    }
-
-    fn get(&self, row: usize) -> Option<&str> {
-        match self {
-            Strings::Unused => None,
-            Strings::Repeating(repeating) => {
-                let code = repeating.codes.get(row).copied()?;
-                repeating.values.get((code as usize).checked_sub(1)?)
-            }
-            Strings::Single(pieces) => pieces.get(row),
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        match self {
-            Strings::Unused => 0,
-            Strings::Repeating(r) => r.codes.capacity() * 4 + r.values.bytes() + r.index.capacity() * 5,
-            Strings::Single(pieces) => pieces.bytes(),
-        }
-    }
-
-    fn shrink(&mut self) {
-        match self {
-            Strings::Unused => {}
-            Strings::Repeating(repeating) => {
-                repeating.codes.shrink_to_fit();
-                repeating.values.shrink();
-                // Only growing needs the index.
-                repeating.index = HashTable::new();
-            }
-            Strings::Single(pieces) => pieces.shrink(),
-        }
-    }
-}
-
-/// Values kept once, and a code per row.
-#[derive(Clone, Default)]
-struct Repeating {
-    codes: Vec<u32>,
-    values: Pieces,
-    index: HashTable<u32>,
-}
-
-impl Repeating {
-    fn push(&mut self, row: usize, text: &str, hasher: &DefaultHashBuilder) {
-        let Repeating { codes, values, index } = self;
-        codes.resize(row, ABSENT);
-        let hash = hasher.hash_one(text);
-        let value_of = |code: u32| values.get((code as usize).wrapping_sub(1));
-        if let Some(code) = index.find(hash, |code| value_of(*code) == Some(text)) {
-            codes.push(*code);
-            return;
-        }
-        let code = values.len() as u32 + 1;
-        index.insert_unique(hash, code, |code| value_of(*code).map_or(0, |value| hasher.hash_one(value)));
-        values.push(values.len(), text);
-        codes.push(code);
-    }
-}
-
-/// Texts one after the other; absent ones are empty and marked.
-#[derive(Clone, Default)]
-struct Pieces {
-    /// Where each piece ends in `bytes`; the topmost bit marks a present one.
-    ends: Vec<u32>,
-    bytes: String,
-}
-
-const PRESENT: u32 = 1 << 31;
-
-impl Pieces {
-    fn push(&mut self, row: usize, text: &str) {
-        let end = self.bytes.len() as u32;
-        self.ends.resize(row, end);
-        self.bytes.push_str(text);
-        self.ends.push(self.bytes.len() as u32 | PRESENT);
-    }
-
-    fn get(&self, row: usize) -> Option<&str> {
-        let end = *self.ends.get(row)?;
-        let start = row.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |end| end & !PRESENT);
-        if end & PRESENT == 0 { None } else { self.bytes.get(start as usize..(end & !PRESENT) as usize) }
-    }
-
-    fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    fn bytes(&self) -> usize {
-        self.ends.capacity() * 4 + self.bytes.capacity()
-    }
-
-    fn shrink(&mut self) {
-        self.ends.shrink_to_fit();
-        self.bytes.shrink_to_fit();
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -471,7 +353,10 @@ mod tests {
         assert_eq!(found("n").as_deref(), Some("1.50"));
         assert_eq!(found("deep.er.est").as_deref(), Some("[1,\"2\"]"));
         assert_eq!(found("deep.dotted.name").as_deref(), Some("true"));
-        assert_eq!([found("none"), found("b"), found("a.b"), found("deep.x"), found("")], [None, None, None, None, None]);
+        assert_eq!(
+            [found("none"), found("b"), found("a.b"), found("deep.x"), found("")],
+            [None, None, None, None, None]
+        );
         assert_eq!(columns.attribute("a", 1), None);
     }
 

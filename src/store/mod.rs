@@ -1,82 +1,132 @@
 //! The store: clean events in, durable and readable.
 //!
-//! Owns the journal and the open buckets, and what it calls [`Retention`]. It takes [`CleanEvent`]s only. Rows are staged on the writer's
-//! thread ([`Store::stage`]), become part of the group's batch when the group closes, and are shown to readers once they are durable. On
-//! start the buckets are rebuilt from the journal.
+//! ```text
+//! EncodedRows ─► journal (one encrypted value a commit group) ─► open buckets (columns in memory)
+//!                                                                     │ seal: size, memory, age, end of the bucket's time
+//!                                                                     ▼
+//! readers ◄──────────────── Part::load(&Need) ◄──────────────── sealed runs (column blocks in ingested files, manifest) ─► rollups
+//!                                                                     │ merge once ─ erase ─ expire: destroy the key, unlink the file
+//! ```
 //!
-//! The grammar of everything stored is in `FORMAT.md`, beside this file. Not here yet: sealing to column blocks, encryption at rest, rollups (format 0).
+//! It takes [`CleanEvent`]s only. Rows are staged on the writer's thread ([`Store::stage`]), become part of the group's batch when the group closes, and
+//! are shown to readers once they are durable. Whatever changes what is sealed is one [`Rewrite`]; the store prepares it and says what belongs into the
+//! batch, and `upkeep` decides when, and what is recorded. On start the open buckets are rebuilt from the journal.
+//!
+//! Reading order: what is stored where ([`key`]), rows ([`row`], [`columns`], [`column`]), the way in ([`journal`], [`open`]), the change ([`rewrite`], [`seal`],
+//! [`retention`], [`erase`], [`rollup`]), the way out ([`need`], [`reader`], [`Part`]), the check ([`check`]). The grammar of everything stored is in
+//! `FORMAT.md`, beside this file.
 
-pub mod columns;
-mod journal;
 pub mod key;
-pub mod need;
-mod open;
+
+pub mod column;
+pub mod columns;
 pub mod row;
+
+mod block;
+pub mod budget;
+pub mod journal;
+mod manifest;
+pub mod need;
+pub mod open;
+pub mod run;
+pub mod shelf;
+
+pub mod erase;
+pub mod retention;
+pub mod rewrite;
+pub mod rollup;
+pub mod seal;
+pub mod subject;
+
+pub mod check;
+pub mod reader;
+
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::clock::Millis;
-use crate::id::TenantId;
+use crate::id::{Entropy, TenantId};
+use crate::keys::{self, Vault};
 use crate::kv::{self, Batch, Family, Kv, Participant};
-use crate::privacy::event::{CleanEvent, EventType};
+use crate::privacy::event::CleanEvent;
 
+use budget::{Budget, Shares};
 use columns::{Columns, Spans};
 use journal::{Frame, Journal};
 use key::Class;
 use need::Need;
-use open::Buckets;
+use reader::Reader;
+use run::Run;
+use shelf::Shelf;
+use subject::Subjects;
 
 pub use journal::POLICY_MARK_BYTES;
+pub use open::Held;
+pub use retention::Retention;
+pub use rewrite::Rewrite;
+pub use seal::Which;
 
-/// What can go wrong when the store is opened or checked.
+/// What can go wrong in the store.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The floor failed.
     #[error(transparent)]
     Kv(#[from] kv::Error),
+    /// The keys failed.
+    #[error(transparent)]
+    Keys(#[from] keys::Error),
     /// A journal frame does not hold what was written.
-    #[error("the journal is damaged at class {class:?}, sequence {sequence}")]
+    #[error("the journal is damaged at segment {segment}, group {sequence}")]
     Damaged {
-        /// Retention class.
-        class: Class,
+        /// Segment of the journal.
+        segment: u64,
         /// Group sequence.
         sequence: u64,
     },
-    /// The data directory was written by another version.
-    #[error("the store has format {found}, this build reads format {}", key::FORMAT)]
-    Format {
-        /// The stored version.
-        found: u8,
-    },
+    /// An entry of the manifest, or of another small table, does not hold what was written.
+    #[error("the manifest is damaged, or the key file is another one")]
+    DamagedManifest,
     /// A sealed bucket does not hold what was written.
     #[error("a sealed bucket is damaged: {what}")]
     DamagedBucket {
         /// What does not fit; never a value.
         what: &'static str,
     },
-    /// The key of a sealed bucket was destroyed while it was being read.
+    /// A sealed bucket was let go while it was being read.
     #[error("a sealed bucket was erased while it was being read")]
     Erased,
+    /// Keys are missing: the database is newer than the key file, or was restored.
+    #[error(
+        "{runs} sealed runs and {segments} journal segments have no key: the key file is older than the database, or the database is a \
+         restored copy from before keys were destroyed; put the right key file back, or accept the loss with `tidegate restore`"
+    )]
+    KeysMissing {
+        /// Runs without a key.
+        runs: u64,
+        /// Journal segments without a key.
+        segments: u64,
+    },
+    /// Queries hold as much memory as they may.
+    #[error("the queries that are under way hold as much memory as they may")]
+    QueryMemory,
+    /// A block is too large for the format.
+    #[error("a block of a run is too large for the format")]
+    RunTooLarge,
+    /// A run is too large for the format.
+    #[error(transparent)]
+    TooLarge(#[from] column::TooLarge),
+    /// The data directory was written by another version.
+    #[error("the store has format {found}, this build reads format {}", key::FORMAT)]
+    Format {
+        /// The stored version.
+        found: u8,
+    },
     /// The compressor could not be set up.
     #[error("the compressor could not be set up")]
     Compressor(#[source] std::io::Error),
-}
-
-/// How long rows are kept, by class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// Milliseconds, in the order of [`Class::ALL`].
-    pub keep_ms: [i64; Class::ALL.len()],
-}
-
-impl Retention {
-    /// Rows of `class` that arrived before this moment are gone.
-    pub fn cutoff(&self, class: Class, now: Millis) -> Millis {
-        now.plus(-self.keep_ms.get(class.index()).copied().unwrap_or(i64::MAX))
-    }
 }
 
 /// Rows of one request, encoded, with their boundaries.
@@ -89,7 +139,6 @@ pub struct EncodedRows {
 struct EncodedRow {
     end: usize,
     received: Millis,
-    class: Class,
 }
 
 impl EncodedRows {
@@ -101,8 +150,7 @@ impl EncodedRows {
     /// Encodes one event received at `received`.
     pub fn push(&mut self, event: &CleanEvent<'_>, received: Millis) {
         row::encode(event, received, &mut self.bytes);
-        let class = Class::of(event.fields().event_type.unwrap_or(EventType::Custom));
-        self.rows.push(EncodedRow { end: self.bytes.len(), received, class });
+        self.rows.push(EncodedRow { end: self.bytes.len(), received });
     }
 
     /// Number of rows.
@@ -135,45 +183,147 @@ impl EncodedRows {
     }
 }
 
+/// Bounds, and what to do about a restored database.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How long rows are kept.
+    pub retention: Retention,
+    /// Memory for rows, remembered columns and queries together.
+    pub memory_max: usize,
+    /// A rollup names a tool or route only where at least this many subjects used it.
+    pub rollup_k: usize,
+    /// What becomes of sealed runs and journal segments without a key.
+    pub missing_keys: MissingKeys,
+}
+
+/// What becomes of what cannot be decrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingKeys {
+    /// The start is refused.
+    Refuse,
+    /// It is let go: it was shredded after the database was copied.
+    LetGo,
+}
+
 /// What the writer's thread works on.
 struct Tail {
     journal: Journal,
-    closed: Vec<Frame>,
+    /// The group that is being written, with its sequence.
+    closed: Option<(u64, Frame)>,
     format_written: bool,
 }
 
 /// The open store.
 pub struct Store {
+    kv: Arc<Kv>,
+    vault: Arc<Vault>,
+    entropy: Arc<dyn Entropy>,
+    reader: Arc<Reader>,
+    shelf: RwLock<Shelf>,
     tail: Mutex<Tail>,
-    buckets: RwLock<Buckets>,
+    /// The next segment of sealed runs.
+    segments: AtomicU64,
     /// Bytes in the open buckets, readable while they are being written.
     open_bytes: AtomicUsize,
+    shares: Shares,
     retention: RwLock<Retention>,
+    rollup_k: usize,
+    let_go: LetGo,
+    /// Keys whose destruction a crash interrupted, destroyed at the start.
+    interrupted: rewrite::Done,
+}
+
+/// What a start found that could not be decrypted, and let go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LetGo {
+    /// Sealed runs.
+    pub runs: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// Journal segments.
+    pub segments: u64,
 }
 
 impl Store {
-    /// Rebuilds the open buckets from the journal, leaving out what is past its retention at `now`.
+    /// Reads the manifest, finishes what a crash interrupted, and rebuilds the open buckets from the journal, leaving out what is past its
+    /// retention at `now`.
     ///
     /// # Errors
-    /// Damage and unknown formats stop the start: an answer from half the data would be a wrong answer.
-    pub fn open(kv: &Kv, retention: Retention, now: Millis) -> Result<Store, Error> {
+    /// Damage, missing keys and unknown formats stop the start: an answer from half the data would be a wrong answer.
+    pub fn open(
+        kv: &Arc<Kv>,
+        vault: &Arc<Vault>,
+        entropy: &Arc<dyn Entropy>,
+        settings: Settings,
+        now: Millis,
+    ) -> Result<Store, Error> {
         let format = kv.get(Family::Meta, key::META_FORMAT)?;
         match format.as_deref() {
             None | Some([key::FORMAT]) => {}
             Some(other) => return Err(Error::Format { found: other.first().copied().unwrap_or(u8::MAX) }),
         }
-        let mut buckets = Buckets::default();
-        let journal = Journal::replay(kv, &mut |tenant, row| {
-            if row.received >= retention.cutoff(Class::of(row.event_type), now) {
-                buckets.push(tenant, &row);
+        let shares = Shares::of(settings.memory_max);
+        let reader = Reader::new(Arc::clone(kv), Arc::clone(vault), Budget::new(shares.queries), shares.cache as u64);
+        let found = manifest::read(kv, vault)?;
+        let retention = settings.retention;
+        let (mut shelf, sealed_through) = (found.shelf, found.sealed_through);
+        let Shelf { open, holds, .. } = &mut shelf;
+        let (journal, unreadable) = Journal::replay(kv, vault, entropy, &mut |sequence, tenant, policy, row| {
+            let class = Class::of(row.event_type);
+            let bucket = key::BucketKey::of(tenant, row.event_type, row.received);
+            let is_sealed = sealed_through.get(&bucket).is_some_and(|through| sequence <= *through);
+            let is_past = row.received < retention.cutoff(class, now) && !holds.contains(&tenant);
+            if !is_sealed && !is_past {
+                open.push(sequence, tenant, policy, &row);
             }
         })?;
-        Ok(Store {
-            tail: Mutex::new(Tail { journal, closed: Vec::new(), format_written: format.is_some() }),
-            open_bytes: AtomicUsize::new(buckets.bytes()),
-            buckets: RwLock::new(buckets),
+        open.reached(journal.sequence());
+        let let_go = LetGo { segments: unreadable.segments, ..found.without_key };
+        if let_go != LetGo::default() && settings.missing_keys == MissingKeys::Refuse {
+            return Err(Error::KeysMissing { runs: let_go.runs, segments: let_go.segments });
+        }
+        let stored_segments = kv.get(Family::Meta, key::META_SEGMENTS)?;
+        let used = stored_segments.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))).unwrap_or(0);
+        let next = retention::newest_segment(kv)?.map_or(used, |newest| used.max(newest + 1));
+        let mut store = Store {
+            kv: Arc::clone(kv),
+            vault: Arc::clone(vault),
+            entropy: Arc::clone(entropy),
+            reader: Arc::new(reader),
+            open_bytes: AtomicUsize::new(shelf.open.bytes()),
+            shelf: RwLock::new(shelf),
+            tail: Mutex::new(Tail { journal, closed: None, format_written: format.is_some() }),
+            segments: AtomicU64::new(next),
+            shares,
             retention: RwLock::new(retention),
-        })
+            rollup_k: settings.rollup_k,
+            let_go,
+            interrupted: rewrite::Done::default(),
+        };
+        for erasure in store.erasures()? {
+            store.show_erasure(&erasure);
+        }
+        // From here on the disk changes: nothing stands against the start any more.
+        store.interrupted = store.finish_interrupted()?;
+        Ok(store)
+    }
+
+    /// What a crash left half done: segments and keys that nothing names.
+    fn finish_interrupted(&self) -> Result<rewrite::Done, Error> {
+        self.unlink_orphans()?;
+        let keys = manifest::destroy_unused_keys(&self.kv, &self.vault, &self.shelf().runs)?;
+        self.tail().journal.destroy_unused_keys()?;
+        Ok(rewrite::Done { keys })
+    }
+
+    /// What the start finished, for [`Store::stage_done`].
+    pub fn interrupted(&self) -> &rewrite::Done {
+        &self.interrupted
+    }
+
+    /// What could not be decrypted at the start and was let go.
+    pub fn let_go(&self) -> LetGo {
+        self.let_go
     }
 
     /// Stages the rows of one request for which `keep(index)` holds. Writer's thread only.
@@ -187,37 +337,39 @@ impl Store {
         let mut tail = self.tail();
         for (index, (row, bytes)) in rows.iter().enumerate() {
             if keep(index) {
-                tail.journal.push(row.class, tenant, policy, row.received, bytes);
+                tail.journal.push(tenant, policy, row.received, bytes);
             }
         }
     }
 
     /// References to everything of `tenant` with `from <= time < to` that is not past its retention at `now`.
     pub fn read(&self, tenant: TenantId, from: Millis, to: Millis, now: Millis) -> Vec<Part> {
-        let retention = *self.retention.read().unwrap_or_else(PoisonError::into_inner);
-        self.buckets.read().unwrap_or_else(PoisonError::into_inner).read(tenant, from, to, &retention, now)
+        let shelf = self.shelf();
+        let hidden = shelf.hidden_of(tenant);
+        let held = shelf.holds.contains(&tenant);
+        let part = |source: Source, class: Class| {
+            let not_before = self.visible_from(held, class, now);
+            let part = Part { source, class, not_before, from, to, hidden: hidden.clone() };
+            let spans = part.spans()?;
+            (spans.received.1 >= not_before && spans.time.1 >= from && spans.time.0 < to).then_some(part)
+        };
+        let sealed = shelf.runs.of_tenant(tenant).filter_map(|run| {
+            let class = run.id.bucket.class;
+            part(Source::Sealed { run: Arc::clone(run), reader: Arc::clone(&self.reader) }, class)
+        });
+        let open = shelf.open.of_tenant(tenant);
+        let open = open.filter_map(|(key, chunk)| part(Source::Open(Arc::clone(chunk)), key.class));
+        sealed.chain(open).collect()
     }
 
-    /// Stages the removal of everything past its retention at `now`. Writer's thread only.
-    ///
-    /// The journal goes by commit group, memory by bucket, so rows may leave the one a while before the other.
-    pub fn stage_expiry(&self, now: Millis, batch: &mut Batch) -> Expired {
-        let retention = *self.retention.read().unwrap_or_else(PoisonError::into_inner);
-        let mut tail = self.tail();
-        let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
-        let mut expired = Expired::default();
-        for class in Class::ALL {
-            let cutoff = retention.cutoff(class, now);
-            expired.frames += tail.journal.expire(class, cutoff, batch);
-            expired.rows += buckets.expire(class, cutoff);
-        }
-        self.open_bytes.store(buckets.bytes(), Ordering::Relaxed);
-        expired
+    /// Whether writers must wait until something was sealed; never waits for a lock.
+    pub fn is_full(&self) -> bool {
+        self.open_bytes() >= self.shares.open
     }
 
-    /// Changes how long rows are kept, from the next read on.
-    pub fn set_retention(&self, retention: Retention) {
-        *self.retention.write().unwrap_or_else(PoisonError::into_inner) = retention;
+    /// Bytes that the open buckets may hold.
+    pub fn open_bytes_max(&self) -> usize {
+        self.shares.open
     }
 
     /// Bytes of memory in the open buckets; never waits for a writer.
@@ -226,19 +378,65 @@ impl Store {
     }
 
     /// Rows of `tenant` that arrived at or after `from` and are not past their retention at `now`.
-    pub fn count_since(&self, tenant: TenantId, from: Millis, now: Millis) -> u64 {
+    ///
+    /// # Errors
+    /// Those of [`Part::load`].
+    pub fn count_since(&self, tenant: TenantId, from: Millis, now: Millis) -> Result<u64, Error> {
         let parts = self.read(tenant, Millis(i64::MIN), Millis(i64::MAX), now);
         let need = Need::NONE.plain(need::Plain::Received);
-        let arrived = |part: &Part| {
-            part.load(&need).map_or(0, |rows| rows.columns().received().iter().filter(|at| **at >= from.0).count())
-        };
-        parts.iter().map(|part| arrived(part) as u64).sum()
+        let mut arrived = 0;
+        for part in parts.iter().filter(|part| part.spans().is_some_and(|spans| spans.received.1 >= from)) {
+            let rows = part.load(&need)?;
+            arrived += rows.columns().received().iter().filter(|received| **received >= from.0).count() as u64;
+        }
+        Ok(arrived)
     }
 
-    /// How much the open buckets hold.
+    /// How much is held.
     pub fn usage(&self) -> Usage {
-        let buckets = self.buckets.read().unwrap_or_else(PoisonError::into_inner);
-        Usage { bytes: buckets.bytes(), rows: buckets.rows(), buckets: buckets.len() }
+        let journal_bytes = self.tail().journal.bytes();
+        let shelf = self.shelf();
+        Usage {
+            open_bytes: shelf.open.bytes(),
+            open_rows: shelf.open.rows(),
+            open_buckets: shelf.open.len(),
+            sealed_rows: shelf.runs.rows(),
+            sealed_bytes: shelf.runs.bytes(),
+            runs: shelf.runs.len(),
+            blocks_opened: self.reader.blocks_opened(),
+            cached_bytes: self.reader.cached_bytes(),
+            journal_bytes,
+        }
+    }
+
+    /// The database.
+    pub fn kv(&self) -> &Arc<Kv> {
+        &self.kv
+    }
+
+    /// What reads sealed runs.
+    pub fn reader(&self) -> &Arc<Reader> {
+        &self.reader
+    }
+
+    fn next_segment(&self) -> u64 {
+        self.segments.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn segments_used(&self) -> u64 {
+        self.segments.load(Ordering::Relaxed)
+    }
+
+    fn note_open_bytes(&self, shelf: &Shelf) {
+        self.open_bytes.store(shelf.open.bytes(), Ordering::Relaxed);
+    }
+
+    fn shelf(&self) -> RwLockReadGuard<'_, Shelf> {
+        self.shelf.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shelf_mut(&self) -> RwLockWriteGuard<'_, Shelf> {
+        self.shelf.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tail(&self) -> MutexGuard<'_, Tail> {
@@ -250,8 +448,9 @@ impl Store {
 impl Participant for Store {
     fn close_group(&self, batch: &mut Batch) {
         let mut tail = self.tail();
-        tail.closed = tail.journal.close_group(batch);
-        if !tail.format_written && !tail.closed.is_empty() {
+        let closed = tail.journal.close_group(batch);
+        tail.closed = closed.map(|frame| (tail.journal.sequence(), frame));
+        if !tail.format_written && tail.closed.is_some() {
             batch.put(Family::Meta, key::META_FORMAT, &[key::FORMAT]);
             tail.format_written = true;
         }
@@ -259,58 +458,65 @@ impl Participant for Store {
 
     fn committed(&self) {
         let mut tail = self.tail();
-        if tail.closed.is_empty() {
-            return;
-        }
-        let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
-        for frame in std::mem::take(&mut tail.closed) {
-            let taken = frame.visit(&mut |tenant, row| buckets.push(tenant, &row));
-            taken.expect("rows that this process encoded a moment ago decode");
-            tail.journal.recycle(frame);
-        }
-        self.open_bytes.store(buckets.bytes(), Ordering::Relaxed);
+        let Some((sequence, frame)) = tail.closed.take() else { return };
+        let mut shelf = self.shelf_mut();
+        let taken = frame.visit(sequence, &mut |sequence, tenant, policy, row| {
+            shelf.open.push(sequence, tenant, policy, &row);
+        });
+        taken.expect("rows that this process encoded a moment ago decode");
+        shelf.open.reached(sequence);
+        self.note_open_bytes(&shelf);
+        drop(shelf);
+        tail.journal.recycle(frame);
     }
 }
 
-/// What expiry removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Expired {
-    /// Journal frames, from the disk.
-    pub frames: usize,
-    /// Rows, from memory.
-    pub rows: usize,
-}
-
-/// What the open buckets hold.
+/// What the store holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Bytes of memory.
-    pub bytes: usize,
-    /// Rows.
-    pub rows: usize,
-    /// Buckets.
-    pub buckets: usize,
+    /// Memory of open buckets.
+    pub open_bytes: usize,
+    /// Rows in open buckets.
+    pub open_rows: usize,
+    /// Open buckets.
+    pub open_buckets: usize,
+    /// Rows in sealed runs.
+    pub sealed_rows: u64,
+    /// Bytes on disk of their blocks.
+    pub sealed_bytes: u64,
+    /// Sealed runs.
+    pub runs: usize,
+    /// Blocks that were decrypted since the start.
+    pub blocks_opened: u64,
+    /// Memory of decoded columns that are remembered.
+    pub cached_bytes: u64,
+    /// Bytes in the journal.
+    pub journal_bytes: u64,
 }
 
 /// Rows that a reader may see, not yet looked at: taking it costs nothing but a reference.
 #[derive(Clone)]
 pub struct Part {
-    columns: Arc<Columns>,
+    source: Source,
     class: Class,
     not_before: Millis,
     from: Millis,
     to: Millis,
+    hidden: Option<Arc<Subjects>>,
+}
+
+#[derive(Clone)]
+enum Source {
+    Open(Arc<Columns>),
+    Sealed { run: Arc<Run>, reader: Arc<Reader> },
 }
 
 impl Part {
-    fn new(columns: Arc<Columns>, class: Class, not_before: Millis, from: Millis, to: Millis) -> Part {
-        Part { columns, class, not_before, from, to }
-    }
-
     /// A part whose rows are all retained.
     #[cfg(test)]
     pub(crate) fn for_test(columns: Columns, from: Millis, to: Millis) -> Part {
-        Part::new(Arc::new(columns), Class::Mcp, Millis(i64::MIN), from, to)
+        let source = Source::Open(Arc::new(columns));
+        Part { source, class: Class::Mcp, not_before: Millis(i64::MIN), from, to, hidden: None }
     }
 
     /// The retention class.
@@ -320,27 +526,70 @@ impl Part {
 
     /// The most rows that it can have, those included that [`Part::load`] will hide.
     pub fn rows_max(&self) -> usize {
-        self.columns.len()
+        match &self.source {
+            Source::Open(columns) => columns.len(),
+            Source::Sealed { run, .. } => run.rows as usize,
+        }
     }
 
     /// The extremes of its times, those of hidden rows included; `None` without rows.
     pub fn spans(&self) -> Option<Spans> {
-        self.columns.spans()
+        match &self.source {
+            Source::Open(columns) => columns.spans(),
+            Source::Sealed { run, .. } => Some(run.spans),
+        }
     }
 
     /// The rows with the columns that are asked for. Others may be there or read as absent.
     ///
     /// # Errors
-    /// [`Error::DamagedBucket`], [`Error::Erased`], [`Error::Kv`]: of sealed rows only.
+    /// [`Error::DamagedBucket`], [`Error::Erased`], [`Error::QueryMemory`], [`Error::Kv`], [`Error::Keys`]: of sealed rows only.
     pub fn load(&self, need: &Need) -> Result<Loaded, Error> {
-        let _ = need;
-        let columns = Arc::clone(&self.columns);
-        let visible = columns.time().iter().zip(columns.received()).map(|(time, received)| {
-            *received >= self.not_before.0 && *time >= self.from.0 && *time < self.to.0
-        });
-        let hidden: Vec<bool> = visible.map(|visible| !visible).collect();
-        let hidden = hidden.contains(&true).then_some(hidden);
-        Ok(Loaded { columns, class: self.class, hidden })
+        let limits = self.limits();
+        let (columns, reservation) = match &self.source {
+            Source::Open(columns) => (Arc::clone(columns), None),
+            Source::Sealed { run, reader } => {
+                let (columns, reservation) = reader.load(run, &limits.need(self.hidden.as_deref()).and(need))?;
+                (Arc::new(columns), Some(Arc::new(reservation)))
+            }
+        };
+        let mut hidden = self.hidden.as_ref().and_then(|subjects| subjects.rows(&columns));
+        if limits.time {
+            hide(&mut hidden, columns.time(), |time| time < self.from.0 || time >= self.to.0);
+        }
+        if limits.received {
+            hide(&mut hidden, columns.received(), |received| received < self.not_before.0);
+        }
+        Ok(Loaded { columns, class: self.class, hidden, _reservation: reservation })
+    }
+
+    /// Which limits cut through the part.
+    fn limits(&self) -> Limits {
+        self.spans().map_or(Limits { time: false, received: false }, |spans| Limits {
+            time: spans.time.0 < self.from || spans.time.1 >= self.to,
+            received: spans.received.0 < self.not_before,
+        })
+    }
+}
+
+struct Limits {
+    time: bool,
+    received: bool,
+}
+
+impl Limits {
+    /// What has to be read in order to know which rows may be seen.
+    fn need(&self, hidden: Option<&Subjects>) -> Need {
+        let need = hidden.map_or(Need::NONE, Subjects::need);
+        let need = if self.time { need.plain(need::Plain::Time) } else { need };
+        if self.received { need.plain(need::Plain::Received) } else { need }
+    }
+}
+
+fn hide(hidden: &mut Option<Vec<bool>>, values: &[i64], is_out: impl Fn(i64) -> bool) {
+    if values.iter().any(|value| is_out(*value)) {
+        let hidden = hidden.get_or_insert_with(|| vec![false; values.len()]);
+        hidden.iter_mut().zip(values).for_each(|(hidden, value)| *hidden |= is_out(*value));
     }
 }
 
@@ -351,6 +600,8 @@ pub struct Loaded {
     class: Class,
     /// Rows that the reader must not see; `None` when it may see all.
     hidden: Option<Vec<bool>>,
+    /// What they are charged with while they are held.
+    _reservation: Option<Arc<budget::Reservation>>,
 }
 
 impl Loaded {
@@ -378,19 +629,4 @@ impl Loaded {
     pub fn rows(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.columns.len()).filter(|row| self.is_visible(*row))
     }
-}
-
-/// Reads the whole journal as `fsck` does; returns the number of frames and of rows.
-///
-/// # Errors
-/// The first damage found.
-pub fn check(kv: &Kv) -> Result<(u64, u64), Error> {
-    let (mut frames, mut rows) = (0, 0);
-    for class in Class::ALL {
-        journal::for_each_frame(kv, class, &mut |_, value| {
-            frames += 1;
-            journal::visit_value(value, &mut |_, _| rows += 1)
-        })?;
-    }
-    Ok((frames, rows))
 }

@@ -30,7 +30,12 @@ impl Bench {
     fn open(dir: &std::path::Path, now: Millis) -> Bench {
         let kv = Arc::new(Kv::open(dir).unwrap());
         let store = Arc::new(Store::open(&kv, KEEP, now).unwrap());
-        let settings = WriterSettings { linger: Duration::ZERO, group_bytes_max: 1 << 18, queue_bytes_max: 1 << 24 };
+        let settings = WriterSettings {
+            linger: Duration::ZERO,
+            group_bytes_max: 1 << 18,
+            queue_bytes_max: 1 << 24,
+            disk_free_min: 0,
+        };
         let writer = Writer::start(Arc::clone(&kv), vec![Arc::clone(&store) as _], settings, |_| ()).unwrap();
         Bench { kv, store, writer }
     }

@@ -4,11 +4,14 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
 
+mod books;
 mod clients;
+mod disk;
 mod forge;
 mod gateway;
 mod leak;
 mod pack;
+mod power;
 mod recovery;
 mod routes;
 

@@ -7,56 +7,20 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use reqwest::blocking::Client;
 use serde_json::{Value, json};
 
+use crate::books::{self, Books};
 use crate::gateway::{Gateway, PATIENCE};
 
 const ROUNDS: u64 = 8;
 const SENDERS: usize = 3;
 const BATCH_MAX: u64 = 40;
 const TYPES: [&str; 3] = ["mcp.tool_call", "http.request", "custom"];
-
-/// Which events were sent, and whether they were acknowledged.
-#[derive(Default)]
-struct Books {
-    next: AtomicU64,
-    acknowledged: Mutex<BTreeMap<u64, bool>>,
-}
-
-impl Books {
-    /// Events that nobody has sent before.
-    fn fresh(&self, count: u64) -> Vec<u64> {
-        let first = self.next.fetch_add(count, Ordering::Relaxed);
-        let numbers: Vec<u64> = (first..first + count).collect();
-        self.acknowledged.lock().unwrap().extend(numbers.iter().map(|n| (*n, false)));
-        numbers
-    }
-
-    fn acknowledge(&self, numbers: &[u64]) {
-        self.acknowledged.lock().unwrap().extend(numbers.iter().map(|n| (*n, true)));
-    }
-
-    fn unacknowledged(&self) -> Vec<u64> {
-        self.acknowledged.lock().unwrap().iter().filter(|(_, acknowledged)| !**acknowledged).map(|(n, _)| *n).collect()
-    }
-
-    /// Compares the books with what is stored, as numbers and how often each is there.
-    fn check(&self, stored: &BTreeMap<u64, usize>) {
-        let sent = self.acknowledged.lock().unwrap();
-        for (n, acknowledged) in sent.iter() {
-            let times = stored.get(n).copied().unwrap_or_default();
-            assert!(times <= 1, "event {n} is there {times} times");
-            assert!(times == 1 || !acknowledged, "event {n} was acknowledged and is gone");
-        }
-        assert!(stored.keys().all(|n| sent.contains_key(n)), "something is stored that nobody sent");
-    }
-}
 
 /// A pseudo-random number; a failure does not depend on it, only the moment of the kill does.
 fn random(below: u64) -> u64 {
@@ -142,8 +106,7 @@ fn fsck(gateway: &Gateway) -> Result<(), String> {
 
 #[test]
 fn what_was_acknowledged_survives_every_kill_exactly_once() {
-    #[expect(clippy::disallowed_methods, reason = "how long it runs is up to who runs it, the outcome is not")]
-    let rounds = std::env::var("TIDEGATE_TEST_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().expect("a number"));
+    let rounds = books::rounds(ROUNDS);
     // Everything is read again in every round: a directory of its own for each few rounds keeps a long run from crawling.
     for first in (0..rounds).step_by(ROUNDS as usize) {
         kill_again_and_again(ROUNDS.min(rounds - first));
@@ -164,10 +127,10 @@ fn kill_again_and_again(rounds: u64) {
         books.check(&before);
         send_again(&gateway, &key, &books, &books.unacknowledged(), &before);
         // One that was acknowledged long ago is known as well.
-        send_again(&gateway, &key, &books, &[random(books.next.load(Ordering::Relaxed))], &stored(&gateway));
+        send_again(&gateway, &key, &books, &[random(books.sent())], &stored(&gateway));
         let after = stored(&gateway);
         books.check(&after);
-        assert_eq!(after.len() as u64, books.next.load(Ordering::Relaxed), "in round {round}");
+        assert_eq!(after.len() as u64, books.sent(), "in round {round}");
         assert_in_order(&gateway);
     }
     gateway.stop();
@@ -189,7 +152,7 @@ fn a_graceful_stop_under_load_loses_nothing() {
         books.check(&stored(&gateway));
         assert_in_order(&gateway);
     }
-    assert!(books.acknowledged.lock().unwrap().values().any(|acknowledged| *acknowledged), "there was no load");
+    assert!(books.has_acknowledged(), "there was no load");
 }
 
 #[test]
@@ -289,4 +252,22 @@ fn largest(dir: &Path, extension: &str) -> PathBuf {
 fn with_extension(dir: &Path, extension: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     entries.filter(|path| path.extension().is_some_and(|found| found == extension)).collect()
+}
+
+#[test]
+fn an_exported_key_file_put_back_opens_the_data_again() {
+    let mut gateway = Gateway::start();
+    let (keys, copy) = (gateway.data().join("keys"), gateway.root().join("keys.copy"));
+    let export = ["keys", "export", copy.to_str().unwrap()];
+    let refused = gateway.run(&export);
+    assert!(!refused.status.success() && !copy.exists());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("stop the gateway first"));
+
+    gateway.stop();
+    assert_eq!(gateway.value_of(&export), export[2]);
+    fs::remove_file(&keys).unwrap();
+    assert!(!gateway.run(&["keys", "export", "other"]).status.success() && !keys.exists(), "nothing is made up");
+    assert!(gateway.try_restart().is_err());
+    fs::rename(&copy, &keys).unwrap();
+    gateway.restart();
 }

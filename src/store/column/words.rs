@@ -1,0 +1,100 @@
+//! Texts made of words that come again and again: queries, paths, messages.
+//!
+//! A text is a list of tokens: words (runs of letters, digits and whatever is not ASCII) and what stands between them. A single space between two words is left
+//! out. The words of all texts form a dictionary; texts are lists of its codes.
+
+use hashbrown::HashMap;
+
+use super::super::row::{Reader, put_varint};
+use super::ints;
+use super::strings::Pieces;
+use super::texts::{self, Others};
+
+/// Most tokens in a list; more stays plain.
+const TOKENS_MAX: usize = 1 << 22;
+
+/// Writes `texts`, or `None` if there are too many tokens.
+pub(super) fn put(texts: &[&str]) -> Option<Vec<u8>> {
+    let mut known: HashMap<&str, u64> = HashMap::new();
+    let mut dictionary = Vec::new();
+    let mut codes = Vec::new();
+    let mut lengths = Vec::with_capacity(texts.len());
+    for text in texts {
+        let before = codes.len();
+        tokens(text, |token| {
+            let next = dictionary.len() as u64 + 1;
+            let code = *known.entry(token).or_insert(next);
+            if code == next {
+                dictionary.push(token);
+                // The next new token is always 0.
+                codes.push(0);
+            } else {
+                codes.push(code);
+            }
+        });
+        lengths.push((codes.len() - before) as u64);
+    }
+    if codes.len() > TOKENS_MAX {
+        return None;
+    }
+    let mut out = Vec::new();
+    put_varint(&mut out, dictionary.len() as u64);
+    texts::put_plain(&mut out, &dictionary);
+    ints::put(&mut out, &lengths);
+    ints::put(&mut out, &codes);
+    Some(out)
+}
+
+/// Whether a byte belongs to a word.
+fn in_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || !byte.is_ascii()
+}
+
+/// Gives the tokens of a text, single spaces between words left out.
+fn tokens<'t>(text: &'t str, mut give: impl FnMut(&'t str)) {
+    let mut rest = text;
+    let mut after_word = false;
+    while let Some(first) = rest.bytes().next() {
+        let word = in_word(first);
+        let length = rest.bytes().position(|byte| in_word(byte) != word).unwrap_or(rest.len());
+        let (token, behind) = rest.split_at(length);
+        let implied = token == " " && after_word && !behind.is_empty();
+        if !implied {
+            give(token);
+        }
+        after_word = word;
+        rest = behind;
+    }
+}
+
+/// Reads `count` texts.
+pub(super) fn take(reader: &mut Reader<'_>, count: usize) -> Option<Pieces> {
+    let size = usize::try_from(reader.varint()?).ok().filter(|size| *size <= TOKENS_MAX)?;
+    let dictionary = texts::take_plain(reader, size)?;
+    let lengths = ints::take(reader, count, |length| usize::try_from(length).unwrap_or(usize::MAX))?;
+    let total =
+        lengths.iter().try_fold(0usize, |sum, length| sum.checked_add(*length)).filter(|total| *total <= TOKENS_MAX)?;
+    let mut codes = ints::take(reader, total, |code| u32::try_from(code).unwrap_or(u32::MAX))?.into_iter();
+    let mut fresh = 0usize;
+    let mut lengths = lengths.into_iter();
+    Others::default().fill(count, |out| {
+        let mut after_word = false;
+        for code in codes.by_ref().take(lengths.next()?) {
+            let place = (code as usize).checked_sub(1).unwrap_or_else(|| {
+                fresh += 1;
+                fresh - 1
+            });
+            let token = dictionary.get(place)?;
+            let word = token.bytes().next().is_some_and(in_word);
+            if word && after_word {
+                out.push(b' ');
+            }
+            out.extend_from_slice(token.as_bytes());
+            if out.len() > texts::TEXT_MAX {
+                return None;
+            }
+            after_word = word;
+        }
+        Some(())
+    })
+}
