@@ -43,7 +43,7 @@ use crate::ingest::idempotency::Idempotency;
 use crate::ingest::ledger::Ledger;
 use crate::ingest::quarantine::Quarantine;
 use crate::ingest::suppression::{self, Suppression};
-use crate::keys::{self, FileKeks, KeyFile, KeyKind, Secret, SigningKey, Vault};
+use crate::keys::{self, CommandKeks, FileKeks, KekStore, KeyFile, KeyKind, Secret, SigningKey, Vault};
 use crate::kv::{self, CommitError, Family, Kv, Participant, Writer};
 use crate::limit::{AuthFailures, Limits, RateError};
 use crate::privacy::{DEFAULT_POLICY, PolicyErrors, Scrubber};
@@ -198,8 +198,7 @@ impl Gateway {
         let key_file = Arc::new(KeyFile::open(&config.keys_path, &*entropy)?);
         let own_key = |kind| key_file.ensure(kind, NOBODY, 0, &*entropy).map(|(secret, _)| secret);
 
-        let keks = Arc::new(FileKeks::new(Arc::clone(&key_file), Arc::clone(&entropy)));
-        let vault = Arc::new(Vault::new(Arc::clone(&key_file), keks, Arc::clone(&entropy)));
+        let vault = Arc::new(vault(config, &key_file, &entropy));
         vault.resume_advances()?;
         let store = Arc::new(Store::open(&kv, &vault, &entropy, settings::store(config, MissingKeys::Refuse), now)?);
         let dedupe_key = own_key(KeyKind::Dedupe)?;
@@ -371,6 +370,15 @@ impl Gateway {
 /// Where the database of a data directory lies.
 pub fn database(config: &Config) -> PathBuf {
     config.data_dir.join("db")
+}
+
+/// The keys of stored data: in the key file, wrapped by keys that are there too or behind the operator's command.
+pub fn vault(config: &Config, file: &Arc<KeyFile>, entropy: &Arc<dyn Entropy>) -> Vault {
+    let keks: Arc<dyn KekStore> = match config.keys_command.clone() {
+        Some(command) => Arc::new(CommandKeks::new(command.program, command.args, command.timeout)),
+        None => Arc::new(FileKeks::new(Arc::clone(file), Arc::clone(entropy))),
+    };
+    Vault::new(Arc::clone(file), keks, Arc::clone(entropy))
 }
 
 /// Runs a use-case to its end outside of a server.

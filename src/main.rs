@@ -1,7 +1,7 @@
 //! The binary: reads the command line and hands over to the composition root.
 
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -14,7 +14,7 @@ use tidegate::cli::manage::{self, Order, Server};
 use tidegate::cli::{Cli, Command, KeyCommand, KeysCommand, Source, TenantCommand, TokenCommand, fsck, scrub};
 use tidegate::clock::{Clock, SystemClock};
 use tidegate::config::{self, Config, Overrides};
-use tidegate::id::SystemEntropy;
+use tidegate::id::{Entropy, SystemEntropy};
 use tidegate::keys::{self, KeyFile, KeyKind, SigningKey};
 use tidegate::kv;
 use tidegate::telemetry::{self, LogFormat};
@@ -206,13 +206,12 @@ fn check_config(config: Option<PathBuf>) -> Result<(), Failure> {
 
 fn fsck_command(source: Source) -> Result<(), Failure> {
     let config = quiet(&overrides(source, None))?;
-    let public = audit_key(&config.keys_path)?;
-    Ok(fsck::run(&config.data_dir, &config.gateway_name, &public, &mut io::stdout())?)
-}
-
-/// The public half of the key that signs checkpoints.
-fn audit_key(path: &Path) -> Result<[u8; 32], Failure> {
-    let secret = KeyFile::peek(path, KeyKind::AuditSigning, [0; 8], 0)?;
-    let secret = secret.ok_or("the key file has no key for the audit log: is this the right --data?")?;
-    Ok(SigningKey::from_seed(&secret).public())
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let file = Arc::new(KeyFile::open_read_only(&config.keys_path, &*entropy)?);
+    let signing = file.find(KeyKind::AuditSigning, [0; 8], 0);
+    let signing = signing.ok_or("the key file has no key for the audit log: is this the right --data?")?;
+    let vault = Arc::new(app::vault(&config, &file, &entropy));
+    let public = SigningKey::from_seed(&signing).public();
+    let checked = fsck::Checked { dir: &config.data_dir, gateway: &config.gateway_name, vault: &vault, public: &public };
+    Ok(fsck::run(&checked, &mut io::stdout())?)
 }

@@ -10,8 +10,6 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::audit::trail::Entry;
-use crate::audit::{Action, Outcome, Subject};
 use crate::clock::{HOUR_MS, Millis};
 use crate::config::{self, Config, Overrides};
 use crate::ingest::idempotency::Pruned;

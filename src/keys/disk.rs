@@ -296,13 +296,23 @@ fn newest(slot: u32, a: &[u8], b: &[u8]) -> Option<(Slot, [u8; COPY_BYTES])> {
     }
 }
 
-/// Reads a file without locking or repairing it, also while another process has it open.
-pub(super) fn read_only(path: &Path) -> Result<Contents, Error> {
+/// Reads a file without locking or repairing it, also while another process has it open. What is answered beside the keys refuses all changes.
+pub(super) fn read_only(path: &Path, entropy: &dyn Entropy) -> Result<(Disk, Contents), Error> {
     let file = File::open(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
     let (header, _) = read_header(path, &file)?;
     let mut contents = Contents::default();
     read_slots(path, &file, header, |slot, current, _| add(path, &mut contents, slot, current.content))?;
-    Ok(contents)
+    let disk = Disk {
+        path: path.to_owned(),
+        file,
+        header,
+        generations: Vec::new(),
+        free: BTreeSet::new(),
+        failed: true,
+        syncs: 0,
+        noise: Noise::new(entropy),
+    };
+    Ok((disk, contents))
 }
 
 /// Calls `visit` with the newest good copy of every slot, and with its bytes if the other copy is to be repaired.

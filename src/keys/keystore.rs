@@ -41,9 +41,10 @@ impl KeyFile {
         Ok(file)
     }
 
-    /// One key of a file that another process may have open; nothing is locked, repaired or created.
-    pub fn peek(path: &Path, kind: KeyKind, owner: [u8; 8], epoch: u64) -> Result<Option<Arc<Secret>>, Error> {
-        Ok(disk::read_only(path)?.keys.remove(&(kind, owner, epoch)).map(|key| key.what))
+    /// Opens a file that another process may have open, for finding keys; nothing is locked, repaired, created or destroyed.
+    pub fn open_read_only(path: &Path, entropy: &dyn Entropy) -> Result<KeyFile, Error> {
+        let (disk, live) = disk::read_only(path, entropy)?;
+        Ok(KeyFile { live: RwLock::new(live), disk: Mutex::new(disk) })
     }
 
     /// The key of this name, if it exists.

@@ -97,6 +97,11 @@ impl Vault {
         Ok(self.file.ensure(KeyKind::Index, tenant.0, 0, &*self.entropy)?.0)
     }
 
+    /// The same, if it exists.
+    pub fn find_index_key(&self, tenant: TenantId) -> Option<Arc<Secret>> {
+        self.file.find(KeyKind::Index, tenant.0, 0)
+    }
+
     /// The ids of a tenant's data keys, in the order of their creation.
     pub fn dek_ids(&self, tenant: TenantId) -> Vec<DekId> {
         self.file.dek_ids(tenant)

@@ -226,7 +226,7 @@ impl Store {
 
     /// Opens what [`Store::seal_entry`] sealed.
     pub(super) fn open_entry(&self, tenant: TenantId, place: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Error> {
-        let key = self.vault.index_key(tenant)?;
+        let key = self.vault.find_index_key(tenant).ok_or(Error::DamagedManifest)?;
         seal::open(&key, place, sealed).map_err(|_| Error::DamagedManifest)
     }
 }
