@@ -59,6 +59,10 @@ mod visit;
 pub mod export;
 pub mod first_users;
 
+pub mod batch;
+pub mod filter;
+pub mod sql;
+
 #[cfg(test)]
 mod oracle;
 

@@ -70,7 +70,7 @@ impl Sample {
         self.event_type.is_mcp() || self.event_type == EventType::HttpRequest
     }
 
-    fn row(&self) -> Row<'_> {
+    pub fn row(&self) -> Row<'_> {
         let mut text = [None; TEXT_COLUMNS];
         text[TextColumn::Name as usize] = self.name.as_deref();
         text[TextColumn::Session as usize] = self.session.as_deref();
