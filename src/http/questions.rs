@@ -204,6 +204,9 @@ pub(super) fn rows_entry(
     pairs.iter().fold(entry, |entry, (name, value)| match known.iter().find(|known| **known == name) {
         // Leaves are for ever, and these say who: that they were given must do.
         Some(name @ (&"session" | &"cursor")) => entry.param(name, "given"),
+        Some(&"filter") => {
+            entry.param("filter", scrubber.scrub_text(&query::sql::shape(value), &mut receipt).into_owned())
+        }
         Some(name) => entry.param(name, scrubber.scrub_text(value, &mut receipt).into_owned()),
         None => entry,
     })

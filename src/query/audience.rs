@@ -51,14 +51,14 @@ pub fn guarded<T>(
 
 fn hides(scan: &Scan<'_>, params: &Params, guard: Guard) -> Result<bool, Error> {
     let filter = params.filter();
-    let open = Filter { event_type: filter.event_type, name: filter.name, session: None };
+    let open = Filter { session: None, ..filter };
     let (mut subjects, mut inside, mut outside) = (Subjects::default(), People::new(), People::new());
     for chunk in scan.chunks(&Subjects::need().and(&filter.need()), open) {
         let chunk = chunk?;
-        let codes = chunk.codes(filter);
+        let codes = chunk.codes(filter)?;
         let mut of_chunk = subjects.of(&chunk);
         for row in chunk.rows() {
-            let is_inside = codes.is_some_and(|codes| codes.matches(chunk.columns(), row));
+            let is_inside = codes.as_ref().is_some_and(|codes| codes.matches(chunk.columns(), row));
             let people = if is_inside { &mut inside } else { &mut outside };
             people.extend(of_chunk.at(row));
         }

@@ -1,4 +1,5 @@
-//! One event in full, as lists of events show it: the members of the native protocol, those that are absent left out.
+//! One event in full: the members of the native protocol, those that are absent left out. Lists of events show when it arrived as well;
+//! lines of exports do not, so that `POST /v1/events` of another gateway takes them as they are.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -13,7 +14,8 @@ use super::Moment;
 #[derive(Serialize)]
 struct Told<'c> {
     timestamp: Moment,
-    received: Moment,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received: Option<Moment>,
     r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'c str>,
@@ -82,7 +84,14 @@ struct Failure<'c> {
 /// A row as JSON; `None` when there is none at that position.
 pub(super) fn tell(columns: &Columns, row: usize) -> Option<Box<RawValue>> {
     let row = columns.row(row)?;
-    serde_json::value::to_raw_value(&told(&row)).ok()
+    serde_json::value::to_raw_value(&Told { received: Some(Moment(row.received)), ..told(&row) }).ok()
+}
+
+/// Appends a row as a line of the native protocol.
+pub(super) fn write_line(columns: &Columns, row: usize, out: &mut Vec<u8>) {
+    let Some(row) = columns.row(row) else { return };
+    serde_json::to_writer(&mut *out, &told(&row)).expect("plain fields always serialise into memory");
+    out.push(b'\n');
 }
 
 fn told<'c>(row: &Row<'c>) -> Told<'c> {
@@ -94,7 +103,7 @@ fn told<'c>(row: &Row<'c>) -> Told<'c> {
     let (kind, message) = (text(TextColumn::ErrorType), text(TextColumn::ErrorMessage));
     Told {
         timestamp: Moment(Millis(row.time.0)),
-        received: Moment(row.received),
+        received: None,
         r#type: EventType::name(row.event_type),
         name: text(TextColumn::Name),
         session: text(TextColumn::Session),

@@ -2,7 +2,8 @@
 //!
 //! Reading order: what is asked ([`params`]), which rows are looked at ([`scan`]), how they are gathered (`group`, `tally`, [`number`]), about
 //! whom they are (`subject`) and what may be told of that ([`disclosure`], [`audience`]); then a file per question, those about sums first, those about
-//! sequences next, rows last; then the first users' endpoints, [`first_users`] and [`export`].
+//! sequences next, rows last; then the first users' endpoints, [`first_users`] and [`export`]; then what is asked in words of SQL: the columns as Arrow
+//! arrays ([`batch`]), `filter=` ([`filter`]), queries ([`sql`]) and exports of rows ([`dump`]).
 //!
 //! ```text
 //! key=value pairs ─► Params ─► Store::read(tenant, params.from, params.to, now) ─► Scan ─► summary | series | top | ... ─► Serialize
@@ -22,7 +23,7 @@
 //! the rows read. Every question says which columns it looks at, and no other is read. Cells about too few people are told to holders of
 //! `export` only.
 //!
-//! What is missing: `filter`, SQL, rollups; answers about ranges that overlap can be subtracted from one another (see [`disclosure`]).
+//! What is missing: rollups; answers about ranges that overlap can be subtracted from one another (see [`disclosure`]).
 //! This folder knows nothing of HTTP, of scopes and of the current moment: they come in as values.
 
 pub mod params;
@@ -60,6 +61,7 @@ pub mod export;
 pub mod first_users;
 
 pub mod batch;
+pub mod dump;
 pub mod filter;
 pub mod sql;
 
@@ -95,6 +97,12 @@ pub enum Error {
     /// Sealed rows were erased while they were being read: asking again gives the answer without them.
     #[error("events were erased while they were being read: ask again")]
     Erased,
+    /// `filter` cannot be applied to what is stored.
+    #[error("`filter`: {0}")]
+    Filter(sql::Error),
+    /// Rows do not fit into the format of a file.
+    #[error("events cannot be written in this format")]
+    Format,
     /// Stored rows cannot be read as they were written.
     #[error("stored events cannot be read")]
     Damaged(#[source] store::Error),

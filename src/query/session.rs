@@ -262,14 +262,14 @@ pub(super) fn find(scan: &Scan<'_>, wanted: Filter<'_>, timeout_ms: i64) -> Resu
     let need = need.text(TextColumn::Session).plain(Plain::Time).plain(Plain::Received).attribute(USER_AGENT);
     for chunk in scan.chunks(&need, Filter { session: wanted.session, ..Filter::default() }) {
         let chunk = chunk?;
-        let codes = chunk.codes(wanted);
+        let codes = chunk.codes(wanted)?;
         let Some(mut entries) = sessions.of(chunk.dictionary(TextColumn::Session)) else { continue };
         let mut texts = texts.of(&chunk);
         for row in chunk.rows() {
             if let Some(visits) = entries.at(row) {
                 let facts = &mut touch(visits, texts.rows.time(row), timeout_ms).detail;
                 texts.tell(row, facts);
-                facts.wanted |= codes.is_some_and(|codes| codes.matches(chunk.columns(), row));
+                facts.wanted |= codes.as_ref().is_some_and(|codes| codes.matches(chunk.columns(), row));
             }
         }
     }

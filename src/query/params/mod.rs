@@ -14,7 +14,9 @@ mod words;
 use crate::clock::{DAY_MS, HOUR_MS, MINUTE_MS, Millis};
 use crate::privacy::event::EventType;
 
+use super::filter::RowFilter;
 use super::scan::Filter;
+use super::sql;
 
 use words::{CALENDAR, moment, non_empty, number, span, step};
 
@@ -107,9 +109,9 @@ pub enum ParamError {
         /// The largest.
         limit_max: usize,
     },
-    /// `filter` is not there yet.
-    #[error("`filter` is not supported yet: use `type`, `name` and `session`")]
-    FilterUnsupported,
+    /// `filter` is no condition that is understood.
+    #[error("`filter`: {0}")]
+    Filter(sql::Error),
 }
 
 /// A question's parameters, defaults filled in. No `Debug`: a session may be among them.
@@ -124,6 +126,8 @@ pub struct Params {
     pub name: Option<String>,
     /// Only events of this session.
     pub session: Option<String>,
+    /// Only events for which this holds.
+    pub condition: Option<RowFilter>,
     /// Length of a point of a series in milliseconds.
     pub interval_ms: i64,
     /// What is grouped by; `None` for a series that is not.
@@ -180,6 +184,11 @@ impl Params {
             event_type: given.read("type", "an event type such as mcp.tool_call", EventType::from_name)?,
             name: given.read("name", "a text that is not empty", non_empty)?,
             session: given.read("session", "a text that is not empty", non_empty)?,
+            condition: given
+                .get("filter")
+                .map(|text| RowFilter::parse(text, now))
+                .transpose()
+                .map_err(ParamError::Filter)?,
             interval_ms: interval.map_or_else(|| default_interval(from, to), |(length, _)| length),
             by: given.get("by").filter(|_| !is_funnel).map(By::parse).transpose()?,
             by_hour_of_week: given
@@ -226,7 +235,8 @@ impl Params {
             | Question::Users
             | Question::Errors
             | Question::Replay
-            | Question::Trace => return Ok(self),
+            | Question::Trace
+            | Question::Export => return Ok(self),
         };
         if points > points_max { Err(ParamError::TooManyPoints { points, points_max }) } else { Ok(self) }
     }
@@ -247,15 +257,20 @@ impl Params {
             | Question::Users
             | Question::Errors
             | Question::Replay
-            | Question::Trace => false,
+            | Question::Trace
+            | Question::Export => false,
         }
     }
 
     /// Whether the right to read rows is needed for an aggregate: split by people so finely that little would be left to show, or split by
     /// people and filtered as well, since two such answers differ by what disclosure control hides in each.
+    ///
+    /// So it is for a condition about people: such conditions can be made to differ by one person, whatever their number.
     pub fn needs_export(&self, question: Question) -> bool {
-        let is_filtered = self.event_type.is_some() || self.name.is_some() || self.is_subject_filtered();
-        self.is_subject_split(question) && (is_filtered || question == Question::Series)
+        let is_plainly_filtered = self.event_type.is_some() || self.name.is_some() || self.condition.is_some();
+        let is_filtered = is_plainly_filtered || self.is_subject_filtered();
+        let is_about_people = self.condition.as_ref().is_some_and(RowFilter::is_subject_linked);
+        is_about_people || self.is_subject_split(question) && (is_filtered || question == Question::Series)
     }
 
     /// Whether the answer is filtered by something that may single out a person.
@@ -264,7 +279,12 @@ impl Params {
     }
 
     pub(in crate::query) fn filter(&self) -> Filter<'_> {
-        Filter { event_type: self.event_type, name: self.name.as_deref(), session: self.session.as_deref() }
+        Filter {
+            event_type: self.event_type,
+            name: self.name.as_deref(),
+            session: self.session.as_deref(),
+            condition: self.condition.as_ref(),
+        }
     }
 
     /// Start of the first point of a series: whole intervals since the epoch, so that it does not move with `from`.
@@ -302,9 +322,6 @@ impl<'a> Given<'a> {
     ) -> Result<Given<'a>, ParamError> {
         let mut given = Given { pairs: Vec::new() };
         for (key, value) in pairs {
-            if key == "filter" {
-                return Err(ParamError::FilterUnsupported);
-            }
             let takes = question.takes();
             let name = takes.iter().copied().find(|name| *name == key).ok_or(ParamError::Unknown { takes })?;
             if given.get(name).is_some() {

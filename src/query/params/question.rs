@@ -29,6 +29,8 @@ pub enum Question {
     Replay,
     /// The events of one trace.
     Trace,
+    /// All events, for a file.
+    Export,
 }
 
 /// Rows of a `top` and of what is like it when `limit` is not given.
@@ -40,7 +42,7 @@ const DEFAULT_REPLAY: usize = 1000;
 
 impl Question {
     /// Every question.
-    pub const ALL: [Question; 12] = [
+    pub const ALL: [Question; 13] = [
         Question::Summary,
         Question::Series,
         Question::Top,
@@ -53,6 +55,7 @@ impl Question {
         Question::Errors,
         Question::Replay,
         Question::Trace,
+        Question::Export,
     ];
 
     /// The last part of its route, or what stands for it in records.
@@ -70,22 +73,28 @@ impl Question {
             Question::Errors => "errors",
             Question::Replay => "sessions/{id}",
             Question::Trace => "traces/{id}",
+            Question::Export => "export",
         }
     }
 
     /// The parameters that mean something to it.
     pub fn takes(self) -> &'static [&'static str] {
         match self {
-            Question::Summary => &["from", "to", "type", "name", "session"],
-            Question::Series => &["from", "to", "type", "name", "session", "interval", "by", "group", "limit"],
-            Question::Top => &["from", "to", "type", "name", "session", "by", "limit"],
-            Question::Geo => &["from", "to", "type", "name", "limit"],
+            Question::Summary => &["from", "to", "type", "name", "session", "filter"],
+            Question::Series => {
+                &["from", "to", "type", "name", "session", "filter", "interval", "by", "group", "limit"]
+            }
+            Question::Top => &["from", "to", "type", "name", "session", "filter", "by", "limit"],
+            Question::Geo => &["from", "to", "type", "name", "filter", "limit"],
             Question::Funnel => &["from", "to", "steps", "within", "by"],
-            Question::Retention => &["from", "to", "type", "name", "period"],
-            Question::Journeys => &["from", "to", "type", "length", "limit"],
-            Question::Sessions | Question::Errors => &["from", "to", "type", "name", "session", "limit", "cursor"],
-            Question::Users => &["from", "to", "type", "name", "limit", "cursor"],
+            Question::Retention => &["from", "to", "type", "name", "filter", "period"],
+            Question::Journeys => &["from", "to", "type", "filter", "length", "limit"],
+            Question::Sessions | Question::Errors => {
+                &["from", "to", "type", "name", "session", "filter", "limit", "cursor"]
+            }
+            Question::Users => &["from", "to", "type", "name", "filter", "limit", "cursor"],
             Question::Replay | Question::Trace => &["from", "to", "limit", "cursor"],
+            Question::Export => &["from", "to", "type", "name", "session", "filter"],
         }
     }
 
@@ -100,15 +109,16 @@ impl Question {
             | Question::Geo
             | Question::Funnel
             | Question::Retention
-            | Question::Journeys => DEFAULT_TOP,
+            | Question::Journeys
+            | Question::Export => DEFAULT_TOP,
         }
     }
 
     /// How far back it looks when `from` is not given; `None` for all that is retained: whoever asks for one session or trace need not
-    /// know its day.
+    /// know its day, and an export is of everything.
     pub(super) fn default_range_ms(self) -> Option<i64> {
         match self {
-            Question::Replay | Question::Trace => None,
+            Question::Replay | Question::Trace | Question::Export => None,
             Question::Retention => Some(30 * DAY_MS),
             Question::Summary
             | Question::Series

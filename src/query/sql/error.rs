@@ -9,6 +9,8 @@ use arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, SchemaError};
 use datafusion::sql::sqlparser::parser::ParserError;
 
+use crate::store;
+
 /// A place in the query's text, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -78,9 +80,12 @@ pub enum Error {
     /// As many queries as allowed are being answered.
     #[error("too many queries are being answered; try again later")]
     Busy,
-    /// The store could not be read.
-    #[error("stored events could not be read")]
-    Store,
+    /// Sealed rows were erased while they were being read: asking again gives the answer without them.
+    #[error("events were erased while they were being read: ask again")]
+    Erased,
+    /// Stored rows cannot be read as they were written.
+    #[error("stored events cannot be read")]
+    Damaged,
     /// The engine failed for a reason that is not the asker's.
     #[error("the query could not be carried out")]
     Internal,
@@ -112,10 +117,13 @@ impl Error {
     }
 }
 
-impl From<crate::store::Error> for Error {
-    fn from(error: crate::store::Error) -> Error {
-        tracing::error!(error = &error as &dyn std::error::Error, "stored events could not be read");
-        Error::Store
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Error {
+        if matches!(error, store::Error::Erased) {
+            return Error::Erased;
+        }
+        tracing::error!(error = &error as &dyn std::error::Error, "stored events cannot be read");
+        Error::Damaged
     }
 }
 

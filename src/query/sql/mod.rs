@@ -46,6 +46,7 @@ use super::batch::COLUMNS;
 pub use answer::{Answer, AnswerMax, Column};
 pub use error::{Error, Place};
 pub use table::{Data, Reads};
+pub use text::shape;
 
 pub(in crate::query) use predicate::{Predicate, need_of};
 
@@ -125,7 +126,7 @@ fn run(
             biased;
             () = to_asker.closed() => Err(Error::OutOfTime),
             () = tokio::time::sleep(query.timeout) => Err(Error::OutOfTime),
-            answered = answer(query, memory) => answered,
+            answered = retried(query, memory) => answered,
         }
     });
     // What the query still holds is gone before its place is free.
@@ -135,6 +136,14 @@ fn run(
     drop(place);
     // Whoever has left needs no answer.
     let _ = to_asker.send(answered);
+}
+
+/// Asks once more when rows were erased under the first attempt, which reads the store anew.
+async fn retried(query: &Query, memory: Arc<RuntimeEnv>) -> Result<Answer, Error> {
+    match answer(query, Arc::clone(&memory)).await {
+        Err(Error::Erased) => answer(query, memory).await,
+        answered => answered,
+    }
 }
 
 async fn answer(query: &Query, memory: Arc<RuntimeEnv>) -> Result<Answer, Error> {

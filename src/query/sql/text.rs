@@ -66,6 +66,20 @@ pub(super) fn expression(text: &str) -> Result<ExprWithAlias, Error> {
     }
 }
 
+/// What a text asks, without what it asks for: every text and quoted name in it replaced, and no comments. For records, which are for ever.
+pub fn shape(text: &str) -> String {
+    let Ok(tokens) = Tokenizer::new(&GenericDialect {}, text).tokenize() else { return "not understood".to_owned() };
+    let shown = tokens.into_iter().map(|token| match token {
+        Token::Whitespace(_) => " ".to_owned(),
+        Token::Word(word) if word.quote_style.is_some() => "\"?\"".to_owned(),
+        Token::Word(_) | Token::Number(..) => token.to_string(),
+        Token::Char(_) => "?".to_owned(),
+        token if token.to_string().chars().any(char::is_alphanumeric) => "'?'".to_owned(),
+        token => token.to_string(),
+    });
+    shown.collect()
+}
+
 fn tokens(text: &str, bounds: &Bounds) -> Result<Vec<TokenWithSpan>, Error> {
     if text.len() > bounds.bytes {
         return Err(Error::TooLarge { what: "bytes", limit: bounds.bytes });
@@ -220,6 +234,15 @@ mod tests {
         assert!(large(&vec!["SELECT 1"; 40].join(" UNION ALL ")));
         assert!(query(&format!("SELECT {}1{}", "(".repeat(2000), ")".repeat(2000))).is_err());
         assert!(query(&format!("SELECT * FROM events WHERE name IN ({})", vec!["'a'"; 1000].join(","))).is_ok());
+    }
+
+    #[test]
+    fn the_shape_of_a_text_names_nobody() {
+        let text = "SELECT name, 7 -- canary\nFROM events /* canary */ WHERE \"canary\" = E'canary' AND user LIKE 'canary%' OR x = $$canary$$";
+        let shape = shape(text);
+        assert!(!shape.contains("canary"), "{shape}");
+        assert!(shape.starts_with("SELECT name, 7") && shape.contains("user LIKE '?'"), "{shape}");
+        assert_eq!(super::shape("SELECT 'open"), "not understood");
     }
 
     #[test]
