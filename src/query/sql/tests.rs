@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -21,8 +20,8 @@ use crate::store::row::TextColumn;
 use super::*;
 
 const NOW: Millis = Millis(6 * HOUR_MS);
-/// Of a hundred events, this takes hours and little memory.
-const ENDLESS: &str = "SELECT count(*) FROM events a, events b, events c, events d, events e WHERE a.name || b.name || c.name || d.name || e.name = ''";
+/// Of a thousand of [`long_names`], a part each, this takes long.
+const LONG: &str = "SELECT sum(levenshtein(name, reverse(name))) FROM events";
 const MAX: AnswerMax = AnswerMax { rows: 1000, bytes: 1 << 20 };
 
 /// Parts of at most `chunk` rows, each of one class, as the store gives them for a range.
@@ -70,6 +69,11 @@ fn rows(data: &Arc<Data>, text: &str) -> Value {
 
 fn tool(name: &str, time: i64) -> Sample {
     Sample { event_type: EventType::McpToolCall, name: Some(name.into()), time, received: time, ..Sample::default() }
+}
+
+fn long_names() -> Vec<Sample> {
+    let name: String = ('a'..='z').cycle().take(2_000).collect();
+    vec![tool(&name, 1); 1_000]
 }
 
 fn with_attributes(attributes: &str) -> Sample {
@@ -401,8 +405,8 @@ fn a_query_stays_within_rows_memory_and_time() {
     };
     assert_eq!(ask(&data(), "SELECT count(*) FROM events"), Err(Error::TooManyRows { rows_max: 1_000 }));
     assert!(ask(&data(), "SELECT count(*) FROM events WHERE time < to_timestamp_millis(500)").is_ok());
-    let few = Arc::new(self::data(&samples[..100], 100));
-    let soon = Query { timeout: Duration::from_millis(50), ..query(&few, ENDLESS) };
+    let long = Arc::new(self::data(&long_names(), 1));
+    let soon = Query { timeout: Duration::from_millis(50), ..query(&long, LONG) };
     assert_eq!(answer_of(&engine(), soon), Err(Error::OutOfTime));
     let small = Engine::new(EngineMax { memory: 64 << 10, queries: 1 }).unwrap();
     let sorted = "SELECT name, time, attributes FROM events ORDER BY name, time";
@@ -413,34 +417,24 @@ fn a_query_stays_within_rows_memory_and_time() {
 
 #[test]
 fn an_engine_answers_so_many_queries_at_a_time_and_stops_when_nobody_waits() {
-    let samples: Vec<Sample> = (0..100).map(|n| tool("a", n)).collect();
-    let stored = data(&samples, 1);
-    let opened = Arc::new(AtomicU64::new(0));
-    let counter = Arc::clone(&opened);
-    let data = Arc::new(Data::reading(
-        move |from, to| {
-            counter.fetch_add(1, Ordering::Relaxed);
-            (stored.open)(from, to)
-        },
-        1_000_000,
-    ));
+    let data = Arc::new(data(&long_names(), 1));
     let engine = Engine::new(EngineMax { memory: 16 << 20, queries: 1 }).unwrap();
     block_on(async {
-        let mut first = Box::pin(engine.answer(query(&data, ENDLESS)));
+        let mut first = Box::pin(engine.answer(query(&data, LONG)));
         // Polled until it has begun to read.
-        while opened.load(Ordering::Relaxed) < 5 {
+        while data.reads().parts() < 3 {
             tokio::select! {
-                _ = &mut first => panic!("a hundred to the fifth rows take longer"),
+                _ = &mut first => panic!("a thousand parts take longer"),
                 () = tokio::time::sleep(Duration::from_millis(1)) => {}
             }
         }
         assert_eq!(engine.answer(query(&data, "SELECT 1")).await.err(), Some(Error::Busy));
         drop(first);
-        // The place is free as soon as the work has stopped; at full length it would take hours.
         while engine.answer(query(&data, "SELECT 1")).await.is_err() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     });
+    assert!(data.reads().parts() < 1000, "nobody waited, and everything was read");
 }
 
 #[test]
