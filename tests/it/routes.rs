@@ -30,7 +30,7 @@ const fn route(method: &'static str, path: &'static str, needs: Needs) -> Route 
 }
 
 /// Every route.
-pub const ROUTES: [Route; 35] = [
+pub const ROUTES: [Route; 37] = [
     route("POST", "/v1/events", Needs::Ingest),
     route("POST", "/t/{key}/v1/events", Needs::Ingest),
     route("POST", "/v1/public/events", Needs::Ingest),
@@ -47,6 +47,8 @@ pub const ROUTES: [Route; 35] = [
     route("GET", "/v1/query/sessions", Needs::Scope("export")),
     route("GET", "/v1/query/sessions/{id}", Needs::Scope("export")),
     route("GET", "/v1/query/traces/{id}", Needs::Scope("export")),
+    route("POST", "/v1/query/sql", Needs::Scope("export")),
+    route("GET", "/v1/export", Needs::Scope("export")),
     route("GET", "/api/analytics", Needs::Scope("query")),
     route("GET", "/api/sessions", Needs::Scope("export")),
     route("GET", "/api/export", Needs::Scope("export")),
