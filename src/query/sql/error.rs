@@ -122,6 +122,9 @@ impl From<store::Error> for Error {
         if matches!(error, store::Error::Erased) {
             return Error::Erased;
         }
+        if matches!(error, store::Error::QueryMemory) {
+            return Error::Busy;
+        }
         tracing::error!(error = &error as &dyn std::error::Error, "stored events cannot be read");
         Error::Damaged
     }

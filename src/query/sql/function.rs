@@ -50,6 +50,11 @@ const ALLOWED: [&str; 93] = [
 /// Functions whose second argument is a pattern: it must stand in the text, so that it is compiled once and not once a row.
 const PATTERNS: [&str; 5] = ["regexp_count", "regexp_instr", "regexp_like", "regexp_match", "regexp_replace"];
 
+/// Functions whose third argument takes the place of what is found.
+const REPLACEMENTS: [&str; 2] = ["replace", "regexp_replace"];
+/// The longest text that each match may be replaced by.
+const REPLACEMENT_MAX: usize = 64;
+
 /// The functions that queries may call.
 pub(super) fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     let known = all_default_functions().into_iter().filter(|function| ALLOWED.contains(&function.name()));
@@ -70,9 +75,18 @@ pub(super) fn checked(expr: &Expr) -> Result<()> {
         Expr::SimilarTo(like) | Expr::Like(like) => Some(&*like.pattern),
         _ => None,
     };
-    match pattern {
-        None | Some(Expr::Literal(..)) => Ok(()),
-        Some(_) => Err(Error::mistake("a pattern must be written out, not computed").wrapped()),
+    if !matches!(pattern, None | Some(Expr::Literal(..))) {
+        return Err(Error::mistake("a pattern must be written out, not computed").wrapped());
+    }
+    let replacement = match expr {
+        Expr::ScalarFunction(call) if REPLACEMENTS.contains(&call.func.name()) => call.args.get(2),
+        _ => None,
+    };
+    let is_short = |value: &ScalarValue| value.try_as_str().flatten().is_none_or(|text| text.len() <= REPLACEMENT_MAX);
+    match replacement {
+        None => Ok(()),
+        Some(Expr::Literal(value, _)) if is_short(value) => Ok(()),
+        Some(_) => Err(Error::mistake("a replacement must be written out and short").wrapped()),
     }
 }
 

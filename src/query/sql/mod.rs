@@ -12,6 +12,9 @@
 //! and the number of queries at a time are bounded. A query has one thread of its own, so that it holds up neither those that serve requests
 //! nor, with all its threads, the machine; it ends between two batches when the one who waits for it is gone.
 //!
+//! What the engine does not count against its memory is bounded by other means: a scan by one part at a time, windows by the rows that they
+//! may read, texts by how many a statement may put together.
+//!
 //! Deliberately absent: `EXPLAIN` (plans tell of other data's size), recursive queries, table functions, catalogs.
 
 mod answer;

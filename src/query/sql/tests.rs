@@ -367,6 +367,7 @@ fn mistakes_are_placed_and_quote_nothing() {
         ("SELECT * FROM events WHERE 'canary' = = 1", "the SQL is not understood", "line 1"),
         ("SELECT * FROM canary", "a table is unknown", ""),
         ("SELECT name ~ user FROM events", "a pattern must be written out", ""),
+        ("SELECT replace(name, 'a', user) FROM events", "a replacement must be written out", ""),
         ("SELECT name['canary'] FROM events", "only `attributes` has members", ""),
         ("EXPLAIN SELECT 1", "only one SELECT is allowed", ""),
         ("SELECT CAST(name AS BIGINT) FROM events", "a value cannot be converted to that type: use try_cast", ""),

@@ -33,6 +33,11 @@ const QUERY: Bounds = Bounds { bytes: 32 << 10, tokens: 4096, queries: 24, depth
 const FILTER: Bounds = Bounds { bytes: 4 << 10, tokens: 512, queries: 0, depth: 50 };
 /// Brackets in one another.
 const NESTING_MAX: usize = 40;
+/// Texts that one statement may put together. What is put together can be put together again, so that each more may double what comes out,
+/// and the engine does not count it against its memory.
+const JOINED_MAX: usize = 16;
+/// A replacement counts as this many, since every letter may become a few dozen.
+const REPLACED: usize = 8;
 
 /// Reads a text that must be one `SELECT`.
 pub(super) fn query(text: &str) -> Result<Statement, Error> {
@@ -120,7 +125,7 @@ fn user_is_a_column(token: &mut Token) {
 
 /// Refuses what parses and is more than a query.
 fn checked(parsed: &impl Visit, bounds: &Bounds) -> Result<(), Error> {
-    match parsed.visit(&mut Check { depth: 0, bounds }) {
+    match parsed.visit(&mut Check { depth: 0, joined: 0, bounds }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
@@ -128,14 +133,32 @@ fn checked(parsed: &impl Visit, bounds: &Bounds) -> Result<(), Error> {
 
 struct Check<'b> {
     depth: usize,
+    joined: usize,
     bounds: &'b Bounds,
+}
+
+/// How many texts an expression puts together.
+fn joins(expr: &ast::Expr) -> usize {
+    match expr {
+        ast::Expr::BinaryOp { op: ast::BinaryOperator::StringConcat, .. } => 2,
+        ast::Expr::Function(call) => match (call.name.to_string().to_lowercase().as_str(), &call.args) {
+            ("concat" | "concat_ws", ast::FunctionArguments::List(list)) => list.args.len(),
+            ("replace" | "regexp_replace", _) => REPLACED,
+            _ => 0,
+        },
+        _ => 0,
+    }
 }
 
 impl Visitor for Check<'_> {
     type Break = Error;
 
-    fn pre_visit_expr(&mut self, _: &ast::Expr) -> ControlFlow<Error> {
+    fn pre_visit_expr(&mut self, expr: &ast::Expr) -> ControlFlow<Error> {
         self.depth += 1;
+        self.joined += joins(expr);
+        if self.joined > JOINED_MAX {
+            return ControlFlow::Break(Error::TooLarge { what: "texts put together", limit: JOINED_MAX });
+        }
         if self.depth > self.bounds.depth {
             return ControlFlow::Break(Error::TooLarge { what: "levels of expressions", limit: self.bounds.depth });
         }
@@ -233,6 +256,14 @@ mod tests {
         assert!(large(&format!("SELECT '{}'", "x".repeat(40_000))));
         assert!(large(&vec!["SELECT 1"; 40].join(" UNION ALL ")));
         assert!(query(&format!("SELECT {}1{}", "(".repeat(2000), ")".repeat(2000))).is_err());
+        assert!(query("SELECT a || b || c, concat(a, b), replace(a, 'b', 'c') FROM events").is_ok());
+        let doubled =
+            |text: &str, level: usize| format!("SELECT {text} AS s FROM (SELECT 'aaaaaaaa' AS s) AS t{level}");
+        let chain =
+            (0..20).fold("SELECT 'a' AS s".to_owned(), |inner, n| format!("SELECT s || s AS s FROM ({inner}) AS t{n}"));
+        assert!(large(&chain));
+        assert!(large(&doubled(&vec!["\"CONCAT\"(s, s, s, s, s, s)"; 3].join(" = "), 0).replace('"', "")));
+        assert!(large(&doubled("replace(replace(replace(s, 'a', 'b'), 'a', 'b'), 'a', 'b')", 0)));
         assert!(query(&format!("SELECT * FROM events WHERE name IN ({})", vec!["'a'"; 1000].join(","))).is_ok());
     }
 
