@@ -9,7 +9,8 @@ use std::sync::atomic::Ordering;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::StreamExt;
+use futures_util::stream::{self, LocalBoxStream};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::audit::{Action, Subject};
@@ -102,7 +103,7 @@ async fn begin(
     params: Params,
     order: Order,
     place: OwnedSemaphorePermit,
-) -> Result<(Option<String>, impl stream::Stream<Item = Piece> + use<>), Problem> {
+) -> Result<(Option<String>, LocalBoxStream<'static, Piece>), Problem> {
     let gone = Gone::default();
     let left = Arc::clone(&gone.0);
     let parts = services.ingest.store.read(asked.tenant, params.from, params.to, asked.now);
@@ -130,9 +131,10 @@ async fn begin(
             return;
         }
         let dump = Dump { params, page, format: order.format, columns: order.columns };
-        let mut give = |piece| to_client.blocking_send(Ok(Bytes::from(piece))).is_ok();
+        let mut give = |piece: Vec<u8>| to_client.blocking_send(Ok(Bytes::from(piece))).is_ok();
         if let Err(error) = dump.write(&scan, &mut give) {
             // The answer has begun: breaking it off is the only honest way left to say that it is not whole.
+            tracing::warn!(error = &error as &dyn std::error::Error, "an export was broken off");
             let _ = to_client.blocking_send(Err(std::io::Error::other(error)));
         }
     }));
@@ -142,5 +144,5 @@ async fn begin(
         let piece = pieces.recv().await?;
         Some((piece, (pieces, gone, place)))
     });
-    Ok((answered?, body))
+    Ok((answered?, body.boxed_local()))
 }

@@ -24,7 +24,7 @@ use super::questions::Asked;
 
 /// A body is little more than its text, which has a bound of its own.
 const BODY_MAX: usize = 64 << 10;
-/// What a record keeps of a text, in bytes: enough to see what was asked.
+/// What a record keeps of a text, in characters: enough to see what was asked.
 const RECORDED_MAX: usize = 1024;
 
 #[derive(Deserialize)]
@@ -45,13 +45,16 @@ pub async fn post(
     let order = order(&request, payload, &services).await?;
     let asked = Asked::now(&services, grant.tenant());
     services.trail.record(Subject::Tenant(grant.tenant()), entry(&services, &asked, &grant, &order.sql)).await?;
-    let live = services.live.load();
+    let max = {
+        let live = services.live.load();
+        AnswerMax { rows: live.sql_rows_max, bytes: live.sql_answer_max }
+    };
     let store = Arc::clone(&services.ingest.store);
     let query = Query {
         text: order.sql,
         data: Arc::new(Data::of(&grant, store, asked.now, asked.rows_max)),
         now: asked.now,
-        max: AnswerMax { rows: live.sql_rows_max, bytes: live.sql_answer_max },
+        max,
         timeout: asked.timeout,
     };
     let answer = services.sql.answer(query).await?;
@@ -72,8 +75,7 @@ async fn order(request: &HttpRequest, payload: web::Payload, services: &Services
 fn entry(services: &Services, asked: &Asked, grant: &Grant<scope::Export>, text: &str) -> Entry {
     let shape = sql::shape(text);
     let scrubbed = services.ingest.policy.load().scrub_text(&shape, &mut Receipt::default()).into_owned();
-    let end = scrubbed.floor_char_boundary(RECORDED_MAX);
-    let kept = scrubbed.get(..end).unwrap_or_default();
+    let kept: String = scrubbed.chars().take(RECORDED_MAX).collect();
     let entry = Entry::new(asked.now, Action::QueryRows, Outcome::Intent).by(grant.principal().name());
     entry.param("what", "sql").param("sql", kept)
 }

@@ -129,13 +129,7 @@ impl Store {
         Ok(Written { runs, first_segment, rows_dropped: dropped })
     }
 
-    fn write_segment(
-        &self,
-        class: Class,
-        hour: u32,
-        sources: Vec<Source>,
-        dropped: &mut u64,
-    ) -> Result<Vec<Run>, Error> {
+    fn write_segment(&self, class: Class, hour: u32, sources: Vec<Source>, dropped: &mut u64) -> Result<Vec<Run>, Error> {
         let mut encoded: Vec<(Source, Encoded)> = Vec::with_capacity(sources.len());
         for source in sources {
             let rows: usize = source.chunks.iter().map(|chunk| chunk.len()).sum();

@@ -251,8 +251,7 @@ impl Gathered {
 
     fn merge(&mut self, other: Gathered) {
         let counted = &mut self.counted;
-        counted.newest =
-            if counted.events == 0 { other.counted.newest } else { counted.newest.max(other.counted.newest) };
+        counted.newest = if counted.events == 0 { other.counted.newest } else { counted.newest.max(other.counted.newest) };
         counted.events += other.counted.events;
         counted.errors += other.counted.errors;
         counted.durations.merge(&other.counted.durations);

@@ -141,11 +141,14 @@ struct Check<'b> {
 fn joins(expr: &ast::Expr) -> usize {
     match expr {
         ast::Expr::BinaryOp { op: ast::BinaryOperator::StringConcat, .. } => 2,
-        ast::Expr::Function(call) => match (call.name.to_string().to_lowercase().as_str(), &call.args) {
-            ("concat" | "concat_ws", ast::FunctionArguments::List(list)) => list.args.len(),
-            ("replace" | "regexp_replace", _) => REPLACED,
-            _ => 0,
-        },
+        ast::Expr::Function(call) => {
+            let name = call.name.0.last().and_then(|part| part.as_ident()).map(|name| name.value.to_lowercase());
+            match (name.as_deref(), &call.args) {
+                (Some("concat" | "concat_ws"), ast::FunctionArguments::List(list)) => list.args.len(),
+                (Some("replace" | "regexp_replace"), _) => REPLACED,
+                _ => 0,
+            }
+        }
         _ => 0,
     }
 }
@@ -262,13 +265,17 @@ mod tests {
         assert!(large(&vec!["SELECT 1"; 40].join(" UNION ALL ")));
         assert!(query(&format!("SELECT {}1{}", "(".repeat(2000), ")".repeat(2000))).is_err());
         assert!(query("SELECT a || b || c, concat(a, b), replace(a, 'b', 'c') FROM events").is_ok());
-        let doubled =
-            |text: &str, level: usize| format!("SELECT {text} AS s FROM (SELECT 'aaaaaaaa' AS s) AS t{level}");
         let chain =
             (0..10).fold("SELECT 'a' AS s".to_owned(), |inner, n| format!("SELECT s || s AS s FROM ({inner}) AS t{n}"));
         assert!(large(&chain));
-        assert!(large(&doubled(&vec!["\"CONCAT\"(s, s, s, s, s, s)"; 3].join(" = "), 0).replace('"', "")));
-        assert!(large(&doubled("replace(replace(replace(s, 'a', 'b'), 'a', 'b'), 'a', 'b')", 0)));
+        let from = "FROM (SELECT 'a' AS s) AS t";
+        for name in ["concat", "CONCAT", "\"concat\""] {
+            assert!(
+                large(&format!("SELECT {} {from}", vec![format!("{name}(s, s, s, s, s, s)"); 3].join(" = "))),
+                "{name}"
+            );
+        }
+        assert!(large(&format!("SELECT replace(replace(replace(s, 'a', 'b'), 'a', 'b'), 'a', 'b') {from}")));
         assert!(query(&format!("SELECT * FROM events WHERE name IN ({})", vec!["'a'"; 1000].join(","))).is_ok());
     }
 
