@@ -11,6 +11,7 @@ use crate::clock::{HOUR_MS, Millis};
 use crate::privacy::event::EventType;
 use crate::query::filter::RowFilter;
 use crate::query::oracle::{Sample, samples};
+use crate::query::{Params, Question, Scan, summary};
 use crate::store::Part;
 use crate::store::columns::Columns;
 use crate::store::key::Class;
@@ -117,6 +118,25 @@ proptest! {
             kept += filter.mask(&loaded).unwrap().iter().filter(|kept| **kept).count();
         }
         prop_assert_eq!(kept, wanted);
+    }
+}
+
+#[test]
+fn a_filter_means_in_a_question_what_it_means_in_sql() {
+    let samples: Vec<Sample> = (0..50i64)
+        .map(|n| Sample { duration: Some(n as f64), user: Some(format!("u{}", n % 7)), ..tool("a", n) })
+        .collect();
+    let stored = Arc::new(data(&samples, 8));
+    let parts = (stored.open)(Millis(0), Millis(HOUR_MS));
+    let scan = Scan::new(&parts, u64::MAX).unwrap();
+    for (condition, expected) in [("duration_ms >= 40", 10), ("user = 'u3' AND duration_ms < 20", 3), ("false", 0)] {
+        let pairs = [("from", "0"), ("to", "3600000"), ("filter", condition)];
+        let params = Params::parse(Question::Summary, pairs, NOW, 10).ok().unwrap();
+        let summary = serde_json::to_value(summary::summary(&scan, &params, HOUR_MS).unwrap()).unwrap();
+        assert_eq!(summary["events"], json!(expected), "{condition}");
+        let counted = rows(&stored, &format!("SELECT count(*) FROM events WHERE {condition}"));
+        assert_eq!(counted, json!([[expected]]), "{condition}");
+        assert_eq!(params.needs_export(Question::Summary), condition.contains("user"));
     }
 }
 
