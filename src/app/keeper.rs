@@ -13,8 +13,10 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::clock::{HOUR_MS, Millis};
 use crate::config::{self, Config, Overrides};
 use crate::ingest::idempotency::Pruned;
-use crate::ingest::quarantine::Quarantine;
+use crate::ingest::quarantine::{self, Quarantine};
+use crate::kv::Family;
 use crate::store::Which;
+use crate::store::erase::Erasure;
 use crate::upkeep::Done;
 
 use super::Gateway;
@@ -114,8 +116,25 @@ impl Sealer {
         upkeep.seal(Which::Due, self.gateway.clock.now(), &|| self.is_stopping())?;
         for erasure in upkeep.pending_erasures()? {
             if !self.is_stopping() {
+                self.erase_quarantined(&erasure)?;
                 upkeep.erase(&erasure, self.gateway.clock.now())?;
             }
+        }
+        Ok(())
+    }
+
+    /// What is kept aside of a subject goes first: the erasure is complete only after that.
+    fn erase_quarantined(&self, erasure: &Erasure) -> Result<(), crate::upkeep::Error> {
+        let services = &self.gateway.services;
+        let places = services.ingest.quarantine.of_subjects(&services.kv, erasure.tenant, &erasure.subjects);
+        let places = places.map_err(|error| match error {
+            quarantine::Error::Kv(error) => crate::store::Error::from(error),
+            quarantine::Error::Keys(error) => crate::store::Error::from(error),
+        })?;
+        if !places.is_empty() {
+            services.ingest.writer.commit(move |batch| {
+                places.iter().for_each(|place| batch.delete(Family::Quarantine, place));
+            })?;
         }
         Ok(())
     }

@@ -155,6 +155,16 @@ fn read_subject(key: &[u8]) -> Option<Subject> {
     }
 }
 
+/// Calls `visit` with every stored leaf of a log, in order.
+pub fn for_each_leaf(kv: &Kv, subject: Subject, visit: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
+    let prefix = leaf_prefix(subject);
+    kv.scan(Family::Audit, &prefix, &prefix, &mut |_, leaf| {
+        visit(leaf);
+        ControlFlow::Continue(())
+    })?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -28,6 +28,7 @@ pub mod trail;
 pub mod tree;
 mod verify;
 
+pub use layout::for_each_leaf;
 pub use log::{Head, Log, SignedCheckpoint};
 pub use principals::{Commitment, Principals};
 pub use record::{Action, LEAF_BYTES_MAX, Outcome, Record, StoredRecord};

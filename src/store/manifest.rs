@@ -92,7 +92,7 @@ impl<'v> IndexKeys<'v> {
         if let Some((_, key)) = self.current.as_ref().filter(|(owner, _)| *owner == tenant) {
             return Ok(Arc::clone(key));
         }
-        let key = self.vault.find_index_key(tenant).ok_or(Error::DamagedManifest)?;
+        let key = self.vault.find_index_key(tenant).ok_or(Error::KeysMissing { runs: 1, segments: 0 })?;
         self.current = Some((tenant, Arc::clone(&key)));
         Ok(key)
     }

@@ -38,8 +38,10 @@ pub mod rollup;
 pub mod seal;
 pub mod subject;
 
-pub mod check;
+pub mod part;
 pub mod reader;
+
+pub mod check;
 
 #[cfg(test)]
 mod tests;
@@ -54,17 +56,16 @@ use crate::kv::{self, Batch, Family, Kv, Participant};
 use crate::privacy::event::CleanEvent;
 
 use budget::{Budget, Shares};
-use columns::{Columns, Spans};
 use journal::{Frame, Journal};
 use key::Class;
 use need::Need;
+use part::Source;
 use reader::Reader;
-use run::Run;
 use shelf::Shelf;
-use subject::Subjects;
 
 pub use journal::POLICY_MARK_BYTES;
 pub use open::Held;
+pub use part::{Loaded, Part};
 pub use retention::Retention;
 pub use rewrite::Rewrite;
 pub use seal::Which;
@@ -349,9 +350,7 @@ impl Store {
         let held = shelf.holds.contains(&tenant);
         let part = |source: Source, class: Class| {
             let not_before = self.visible_from(held, class, now);
-            let part = Part { source, class, not_before, from, to, hidden: hidden.clone() };
-            let spans = part.spans()?;
-            (spans.received.1 >= not_before && spans.time.1 >= from && spans.time.0 < to).then_some(part)
+            Some(Part::new(source, class, not_before, (from, to), hidden.clone())).filter(Part::may_have_rows)
         };
         let sealed = shelf.runs.of_tenant(tenant).filter_map(|run| {
             let class = run.id.bucket.class;
@@ -492,147 +491,4 @@ pub struct Usage {
     pub cached_bytes: u64,
     /// Bytes in the journal.
     pub journal_bytes: u64,
-}
-
-/// Rows that a reader may see, not yet looked at: taking it costs nothing but a reference.
-#[derive(Clone)]
-pub struct Part {
-    source: Source,
-    class: Class,
-    not_before: Millis,
-    from: Millis,
-    to: Millis,
-    hidden: Option<Arc<Subjects>>,
-}
-
-#[derive(Clone)]
-enum Source {
-    Open(Arc<Columns>),
-    Sealed { run: Arc<Run>, reader: Arc<Reader> },
-}
-
-impl Part {
-    /// A part whose rows are all retained.
-    #[cfg(test)]
-    pub(crate) fn for_test(columns: Columns, from: Millis, to: Millis) -> Part {
-        let source = Source::Open(Arc::new(columns));
-        Part { source, class: Class::Mcp, not_before: Millis(i64::MIN), from, to, hidden: None }
-    }
-
-    /// The same rows as those of another class.
-    #[cfg(test)]
-    pub(crate) fn with_class(self, class: Class) -> Part {
-        Part { class, ..self }
-    }
-
-    /// The retention class.
-    pub fn class(&self) -> Class {
-        self.class
-    }
-
-    /// The most rows that it can have, those included that [`Part::load`] will hide.
-    pub fn rows_max(&self) -> usize {
-        match &self.source {
-            Source::Open(columns) => columns.len(),
-            Source::Sealed { run, .. } => run.rows as usize,
-        }
-    }
-
-    /// The extremes of its times, those of hidden rows included; `None` without rows.
-    pub fn spans(&self) -> Option<Spans> {
-        match &self.source {
-            Source::Open(columns) => columns.spans(),
-            Source::Sealed { run, .. } => Some(run.spans),
-        }
-    }
-
-    /// The rows with the columns that are asked for. Others may be there or read as absent.
-    ///
-    /// # Errors
-    /// [`Error::DamagedBucket`], [`Error::Erased`], [`Error::QueryMemory`], [`Error::Kv`], [`Error::Keys`]: of sealed rows only.
-    pub fn load(&self, need: &Need) -> Result<Loaded, Error> {
-        let limits = self.limits();
-        let (columns, reservation) = match &self.source {
-            Source::Open(columns) => (Arc::clone(columns), None),
-            Source::Sealed { run, reader } => {
-                let (columns, reservation) = reader.load(run, &limits.need(self.hidden.as_deref()).and(need))?;
-                (Arc::new(columns), Some(Arc::new(reservation)))
-            }
-        };
-        let mut hidden = self.hidden.as_ref().and_then(|subjects| subjects.rows(&columns));
-        if limits.time {
-            hide(&mut hidden, columns.time(), |time| time < self.from.0 || time >= self.to.0);
-        }
-        if limits.received {
-            hide(&mut hidden, columns.received(), |received| received < self.not_before.0);
-        }
-        Ok(Loaded { columns, class: self.class, hidden, _reservation: reservation })
-    }
-
-    /// Which limits cut through the part.
-    fn limits(&self) -> Limits {
-        self.spans().map_or(Limits { time: false, received: false }, |spans| Limits {
-            time: spans.time.0 < self.from || spans.time.1 >= self.to,
-            received: spans.received.0 < self.not_before,
-        })
-    }
-}
-
-struct Limits {
-    time: bool,
-    received: bool,
-}
-
-impl Limits {
-    /// What has to be read in order to know which rows may be seen.
-    fn need(&self, hidden: Option<&Subjects>) -> Need {
-        let need = hidden.map_or(Need::NONE, Subjects::need);
-        let need = if self.time { need.plain(need::Plain::Time) } else { need };
-        if self.received { need.plain(need::Plain::Received) } else { need }
-    }
-}
-
-fn hide(hidden: &mut Option<Vec<bool>>, values: &[i64], is_out: impl Fn(i64) -> bool) {
-    if values.iter().any(|value| is_out(*value)) {
-        let hidden = hidden.get_or_insert_with(|| vec![false; values.len()]);
-        hidden.iter_mut().zip(values).for_each(|(hidden, value)| *hidden |= is_out(*value));
-    }
-}
-
-/// Rows of one part with some of their columns.
-#[derive(Clone)]
-pub struct Loaded {
-    columns: Arc<Columns>,
-    class: Class,
-    /// Rows that the reader must not see; `None` when it may see all.
-    hidden: Option<Vec<bool>>,
-    /// What they are charged with while they are held.
-    _reservation: Option<Arc<budget::Reservation>>,
-}
-
-impl Loaded {
-    /// The columns; read them only at the positions that [`Loaded::rows`] gives.
-    pub fn columns(&self) -> &Columns {
-        &self.columns
-    }
-
-    /// The retention class.
-    pub fn class(&self) -> Class {
-        self.class
-    }
-
-    /// Whether every row may be seen.
-    pub fn is_whole(&self) -> bool {
-        self.hidden.is_none()
-    }
-
-    /// Whether a reader may see this row.
-    pub fn is_visible(&self, row: usize) -> bool {
-        self.hidden.as_ref().is_none_or(|hidden| hidden.get(row) == Some(&false))
-    }
-
-    /// Positions of the rows in range and not past their retention.
-    pub fn rows(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.columns.len()).filter(|row| self.is_visible(*row))
-    }
 }

@@ -22,6 +22,8 @@ use super::{Error, Store};
 pub const RUN_ROWS: usize = 16 << 10;
 /// A run of at least this many rows is not merged with others: it would cost more than it saves.
 const SETTLED_ROWS: usize = 8 << 10;
+/// A run is closed at this size in memory, whatever its rows: what a reader decodes at once stays bounded, and below what a block may hold.
+const RUN_BYTES: usize = 16 << 20;
 /// Rows that one call works on, so that memory stays bounded and a stop need not wait.
 const ROWS_AT_ONCE: usize = 128 << 10;
 /// Buckets that one call works on.
@@ -76,7 +78,8 @@ impl Store {
         let old_before = self.tail().journal.old_before(now, JOURNAL_AGE_MAX_MS, JOURNAL_BYTES_MAX);
         let shelf = self.shelf();
         let is_due = |held: &Held| {
-            held.rows >= RUN_ROWS || held.bucket.ends().plus(GRACE_MS) <= now || held.first_sequence < old_before
+            let is_large = held.rows >= RUN_ROWS || held.bytes >= RUN_BYTES;
+            is_large || held.bucket.ends().plus(GRACE_MS) <= now || held.first_sequence < old_before
         };
         let (mut chosen, mut rest): (Vec<Held>, Vec<Held>) =
             shelf.open.held().partition(|held| which == Which::All || is_due(held));
@@ -175,19 +178,20 @@ fn rows_of(chunks: &[Arc<Columns>]) -> usize {
     chunks.iter().map(|chunk| chunk.len()).sum()
 }
 
-/// Puts chunks together to pieces of about full size: at least that, unless there is no more, and less than twice.
+/// Puts chunks together to pieces of about full size: at least that many rows or bytes, unless there is no more, and less than twice.
 fn cut(chunks: Vec<Arc<Columns>>) -> Vec<Vec<Arc<Columns>>> {
     let mut left = rows_of(&chunks);
     let mut pieces = Vec::new();
-    let (mut piece, mut rows) = (Vec::new(), 0);
+    let (mut piece, mut rows, mut bytes) = (Vec::new(), 0, 0);
     for chunk in chunks {
         left -= chunk.len();
         rows += chunk.len();
+        bytes += chunk.bytes();
         piece.push(chunk);
         // A rest that is too small for a run of its own stays with this one.
-        if rows >= RUN_ROWS && left >= SETTLED_ROWS {
+        if rows >= RUN_ROWS && left >= SETTLED_ROWS || bytes >= RUN_BYTES {
             pieces.push(std::mem::take(&mut piece));
-            rows = 0;
+            (rows, bytes) = (0, 0);
         }
     }
     if !piece.is_empty() {

@@ -33,11 +33,16 @@ use tidegate::store::need::Need;
 use crate::books::{self, Books};
 use crate::gateway::poll;
 
-const ROUNDS: u64 = 40;
+const ROUNDS: u64 = 50;
 /// Everything is read again in every round: a fresh directory for each few keeps a long run from crawling.
 const ROUNDS_PER_DIRECTORY: u64 = 10;
+/// RocksDB waits for a second after a failed flush, so that most rounds do nothing for most of their time.
+const DIRECTORIES_AT_ONCE: usize = 5;
 const SENDERS: u64 = 3;
-const STEPS_MAX: u64 = 12;
+/// What each sender does in a round: so many steps, and up to twice as many.
+const STEPS_MIN: u64 = 8;
+/// The power fails at one of so many writes or syncs: most often before the work is done.
+const OPERATIONS: u64 = 40;
 const BATCH_MAX: u64 = 30;
 const TENANTS: u64 = 3;
 const NOW: Millis = Millis(1_795_000_000_000);
@@ -105,9 +110,11 @@ struct Plant {
 
 impl Plant {
     fn new() -> Plant {
-        let root = tempfile::tempdir().unwrap();
+        // Real syncs take their time, and are of no use to a simulated disk: in memory, where there is room for it.
+        let root = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let overrides = Overrides { data: Some(root.path().join("data")), ..Overrides::default() };
-        let config = config::load(&overrides, []).unwrap();
+        let little = ("TIDEGATE__STORE__DISK_FREE_MIN".to_owned(), "1MiB".to_owned());
+        let config = config::load(&overrides, [little]).unwrap();
         let (disk, books, heads, records, last) = Default::default();
         Plant { _root: root, disk, config, books, heads, records, last }
     }
@@ -135,7 +142,7 @@ impl Plant {
 
     /// Does steps until they are done or the power fails.
     fn work(&self, gateway: &Gateway, mut random: Random) {
-        for _ in 0..random.below(STEPS_MAX) {
+        for _ in 0..STEPS_MIN + random.below(STEPS_MIN) {
             let done = match Step::draw(&mut random) {
                 Step::Send { tenant, events } => self.send(gateway, tenant, events),
                 Step::Record => self.record(gateway),
@@ -173,11 +180,11 @@ impl Plant {
     fn round(&mut self, random: &mut Random) {
         let early = random.below(5) == 0;
         if early {
-            self.plan(random, 40);
+            self.plan(random);
         }
         if let Ok(gateway) = self.open() {
             if !early {
-                self.plan(random, 60);
+                self.plan(random);
             }
             let mut seeds: Vec<Random> = (0..SENDERS).map(|_| random.fork()).collect();
             thread::scope(|scope| {
@@ -210,9 +217,9 @@ impl Plant {
         self.wait_until_closed();
     }
 
-    fn plan(&self, random: &mut Random, most: u64) {
+    fn plan(&self, random: &mut Random) {
         let operation = if random.below(2) == 0 { Operation::Write } else { Operation::Sync };
-        self.disk.plan(operation, "", random.below(most), Fault::PowerCut);
+        self.disk.plan(operation, "", random.below(OPERATIONS), Fault::PowerCut);
     }
 
     fn note_heads(&mut self, gateway: &Gateway) {
@@ -245,8 +252,9 @@ impl Plant {
             );
         }
         let all = log.records(kv, Subject::Gateway, 0, usize::MAX).unwrap();
-        let acts =
-            all.iter().filter(|(_, leaf)| audit::StoredRecord::parse(leaf).unwrap().action == Action::ConfigLoaded);
+        let acts = all
+            .iter()
+            .filter(|(_, leaf)| audit::StoredRecord::parse(leaf).unwrap().action == Action::ConfigLoaded.code());
         assert!(acts.count() as u64 >= self.records.load(Ordering::Relaxed), "a record was acknowledged and is gone");
         let (secret, _) = gateway.key_file.ensure(KeyKind::AuditSigning, [0; 8], 0, &SystemEntropy).unwrap();
         let public = SigningKey::from_seed(&secret).public();
@@ -315,20 +323,33 @@ fn stored(gateway: &Gateway, tenant: u64) -> BTreeMap<u64, usize> {
 fn what_was_acknowledged_survives_every_power_cut_exactly_once() {
     #[expect(clippy::disallowed_methods, reason = "a failure is looked at again by its seed")]
     let seed = std::env::var("TIDEGATE_TEST_SEED").map_or(1, |seed| seed.parse().expect("a number"));
-    let rounds = books::rounds(ROUNDS);
-    for first in (0..rounds).step_by(ROUNDS_PER_DIRECTORY as usize) {
-        // A directory's rounds follow from its seed alone.
-        let seed = seed + first;
-        let outcome = std::panic::catch_unwind(|| {
-            let (mut plant, mut random) = (Plant::new(), Random(seed));
-            for _ in 0..ROUNDS_PER_DIRECTORY.min(rounds - first) {
-                plant.round(&mut random);
-            }
-            assert!(plant.books.iter().any(Books::has_acknowledged), "there was no load");
-        });
-        if let Err(panic) = outcome {
-            eprintln!("the seed was {seed}: TIDEGATE_TEST_SEED={seed} TIDEGATE_TEST_ROUNDS={ROUNDS_PER_DIRECTORY}");
-            std::panic::resume_unwind(panic);
+    let (rounds, next) = (books::rounds(ROUNDS), AtomicU64::new(0));
+    thread::scope(|scope| {
+        for _ in 0..DIRECTORIES_AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let first = next.fetch_add(ROUNDS_PER_DIRECTORY, Ordering::Relaxed);
+                    if first >= rounds {
+                        return;
+                    }
+                    cut_again_and_again(seed + first, ROUNDS_PER_DIRECTORY.min(rounds - first));
+                }
+            });
         }
+    });
+}
+
+/// Rounds on one directory, which follow from the seed alone.
+fn cut_again_and_again(seed: u64, rounds: u64) {
+    let outcome = std::panic::catch_unwind(|| {
+        let (mut plant, mut random) = (Plant::new(), Random(seed));
+        for _ in 0..rounds {
+            plant.round(&mut random);
+        }
+        assert!(plant.books.iter().any(Books::has_acknowledged), "there was no load");
+    });
+    if let Err(panic) = outcome {
+        eprintln!("again: TIDEGATE_TEST_SEED={seed} TIDEGATE_TEST_ROUNDS={rounds}");
+        std::panic::resume_unwind(panic);
     }
 }

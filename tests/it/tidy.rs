@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 /// Layers, lowest first.
 const LAYERS: [&[&str]; 6] = [
-    &["clock", "id", "outcome", "unit"],
+    &["clock", "id", "outcome", "sketch", "unit"],
     &["kv", "keys"],
     &["auth", "limit", "privacy", "store", "audit"],
-    &["protocol", "ingest", "query", "admin"],
+    &["protocol", "ingest", "query", "upkeep", "admin"],
     &["http", "cli", "telemetry"],
     &["app", "config", "main"],
 ];

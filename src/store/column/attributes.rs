@@ -4,8 +4,9 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
+use super::ROWS_MAX;
 use super::json::{self, Kind, Scan};
-use super::shape::{COLUMNS_MAX, Filler, HOLE, Shape};
+use super::shape::{COLUMNS_MAX, Filler, HOLE, Shape, VALUES_MAX};
 use super::shredded::Values;
 use super::strings::Repeating;
 
@@ -15,6 +16,8 @@ const SHAPES_MAX: usize = 1024;
 const SHAPE_BYTES_MAX: usize = 1 << 20;
 /// Most (path, kind) pairs that are followed.
 const PATHS_MAX: usize = 1024;
+/// Most scalars of a run, so that no filler has more values than a reader takes, rows that stay whole included.
+const SCALARS_MAX: usize = VALUES_MAX - ROWS_MAX;
 /// From this many rows on, columns are blocks of their own and must have some values to be worth it.
 const LARGE: usize = 1000;
 /// The fewest values of a column in a large run.
@@ -31,6 +34,8 @@ pub(super) struct Shredder {
     paths: HashMap<(String, Kind), usize>,
     codes: Vec<u32>,
     whole: Vec<String>,
+    /// Scalars taken in.
+    scalars: usize,
     hasher: DefaultHashBuilder,
 }
 
@@ -113,11 +118,13 @@ impl Shredder {
     }
 
     fn code_of(&mut self, text: &str) -> u32 {
-        let known = if self.scan.read(text) { self.skeleton() } else { None };
+        let apart = self.scan.read(text) && self.scalars + self.scan.scalars.len() <= SCALARS_MAX;
+        let known = if apart { self.skeleton() } else { None };
         let Some(code) = known else {
             self.whole.push(text.to_owned());
             return self.find(&[]).unwrap_or_else(|| self.insert(Vec::new(), Vec::new()));
         };
+        self.scalars += self.scan.scalars.len();
         if let Some(skeleton) = self.skeletons.get(code as usize - 1) {
             for (column, (_, range)) in skeleton.columns.iter().zip(&self.scan.scalars) {
                 if let (Some(column), Some(token)) = (self.columns.get_mut(*column), text.get(range.clone())) {

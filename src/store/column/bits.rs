@@ -15,7 +15,13 @@ pub(super) struct BitWriter {
 }
 
 impl BitWriter {
+    /// Room for about so many bytes.
+    pub(super) fn with_capacity(bytes: usize) -> BitWriter {
+        BitWriter { out: Vec::with_capacity(bytes), ..BitWriter::default() }
+    }
+
     /// Appends the low `width` bits of `value`; those above must be zero.
+    #[inline]
     pub(super) fn put(&mut self, value: u64, width: u32) {
         if width > 32 {
             self.put_short(value & 0xffff_ffff, 32);
@@ -25,6 +31,7 @@ impl BitWriter {
         }
     }
 
+    #[inline]
     fn put_short(&mut self, value: u64, width: u32) {
         self.pending |= value << self.used;
         self.used += width;

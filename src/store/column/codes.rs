@@ -307,8 +307,16 @@ fn take_given(reader: &mut Reader<'_>, most: u32, parent: &[u32]) -> Option<Vec<
             return None;
         }
     }
-    let mut bits = BitReader::new(reader.take(reader.bytes.len())?);
     let mut codes = Vec::with_capacity(parent.len());
+    if reader.bytes.is_empty() {
+        // Every code follows from the parent's.
+        let only: Vec<Option<u32>> = tables.iter().map(|table| Some(*table.as_ref()?.1.first()? as u32)).collect();
+        for parent in parent {
+            codes.push((*only.get(*parent as usize)?)?);
+        }
+        return tables.iter().flatten().all(|(_, codes)| codes.len() == 1).then_some(codes);
+    }
+    let mut bits = BitReader::new(reader.take(reader.bytes.len())?);
     for parent in parent {
         let (decoder, known) = tables.get(*parent as usize)?.as_ref()?;
         let code = known.get(decoder.next(&mut bits)).copied()?;

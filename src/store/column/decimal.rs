@@ -98,27 +98,51 @@ fn take_scaled(reader: &mut Reader<'_>, count: usize) -> Option<Vec<f64>> {
     Some(numbers)
 }
 
-/// Appends which of the rows have a value: all, or one bit each.
-pub(super) fn put_presence(out: &mut Vec<u8>, present: &[bool]) {
-    let positions: Vec<u64> = (0..).zip(present).filter(|(_, present)| **present).map(|(row, _)| row).collect();
-    let mut before = 0;
-    let gaps = positions.iter().map(|position| position - std::mem::replace(&mut before, position + 1));
-    put_varint(out, positions.len() as u64);
-    ints::put(out, &gaps.collect::<Vec<_>>());
+/// Appends which rows have a value: how many, and the gaps between them unless it is all.
+pub(super) fn put_presence(out: &mut Vec<u8>, present: impl Iterator<Item = bool>, rows: usize) {
+    let mut next = 0;
+    let mut gaps = Vec::new();
+    for (row, _) in (0u64..).zip(present).filter(|(_, present)| *present) {
+        gaps.push(row - next);
+        next = row + 1;
+    }
+    put_varint(out, gaps.len() as u64);
+    if gaps.len() < rows {
+        ints::put(out, &gaps);
+    }
 }
 
-/// Reads which of `rows` rows have a value, as their rising positions.
-pub(super) fn take_presence(reader: &mut Reader<'_>, rows: usize) -> Option<Vec<u32>> {
-    let count = usize::try_from(reader.varint()?).ok().filter(|count| *count <= rows)?;
-    let gaps = ints::take(reader, count, |gap| gap)?;
-    let mut next = 0u64;
-    let mut positions = Vec::with_capacity(count);
-    for gap in gaps {
-        let position = next.checked_add(gap).filter(|position| *position < rows as u64)?;
-        positions.push(u32::try_from(position).ok()?);
-        next = position + 1;
+/// Which rows have a value.
+pub(super) enum Presence {
+    /// All of so many.
+    All(usize),
+    /// Those, rising.
+    Some(Vec<u32>),
+}
+
+impl Presence {
+    /// How many rows have one.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Presence::All(rows) => *rows,
+            Presence::Some(places) => places.len(),
+        }
     }
-    Some(positions)
+
+    /// Reads which of `rows` rows have a value.
+    pub(super) fn take(reader: &mut Reader<'_>, rows: usize) -> Option<Presence> {
+        let count = usize::try_from(reader.varint()?).ok().filter(|count| *count <= rows)?;
+        if count == rows {
+            return Some(Presence::All(rows));
+        }
+        let mut places = ints::take(reader, count, |gap| u32::try_from(gap).unwrap_or(u32::MAX))?;
+        let mut next = 0u32;
+        for place in &mut places {
+            *place = next.checked_add(*place).filter(|place| (*place as usize) < rows)?;
+            next = *place + 1;
+        }
+        Some(Presence::Some(places))
+    }
 }
 
 #[cfg(test)]
@@ -149,9 +173,11 @@ mod tests {
         #[test]
         fn presence_comes_back(present in proptest::collection::vec(any::<bool>(), 0..100)) {
             let mut out = Vec::new();
-            put_presence(&mut out, &present);
-            let positions = take_presence(&mut Reader { bytes: &out }, present.len()).unwrap();
-            let read: Vec<bool> = (0..present.len() as u32).map(|row| positions.contains(&row)).collect();
+            put_presence(&mut out, present.iter().copied(), present.len());
+            let read = match Presence::take(&mut Reader { bytes: &out }, present.len()).unwrap() {
+                Presence::All(rows) => vec![true; rows],
+                Presence::Some(places) => (0..present.len() as u32).map(|row| places.contains(&row)).collect(),
+            };
             prop_assert_eq!(read, present);
         }
 
@@ -159,7 +185,7 @@ mod tests {
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..60), count in 0..200usize) {
             let read = take(&mut Reader { bytes: &bytes }, count);
             prop_assert!(read.is_none_or(|numbers| numbers.len() == count));
-            let read = take_presence(&mut Reader { bytes: &bytes }, count);
+            let read = Presence::take(&mut Reader { bytes: &bytes }, count);
             prop_assert!(read.is_none_or(|rows| rows.len() <= count));
         }
     }

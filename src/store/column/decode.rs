@@ -1,18 +1,20 @@
 //! Blocks back to columns in memory.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::super::columns::{Attributes, Columns};
 use super::super::need::Plain;
 use super::super::row::{Damaged, Reader, TextColumn};
 use super::codes::{self, Beside};
+use super::decimal::{self, Presence};
 use super::groups::Groups;
 use super::held::{Held, Sparse};
 use super::layout::{Form, Layout};
 use super::shape::{COLUMNS_MAX, Shape, Shapes};
 use super::shredded::{Shredded, Values};
 use super::strings::{Repeating, Strings};
-use super::{BlockId, decimal, ints, series, texts};
+use super::{BlockId, ints, series, texts};
 
 /// A decoded block. Cloning shares it.
 #[derive(Clone)]
@@ -48,14 +50,20 @@ impl Decoded {
     }
 
     /// The codes that other columns are read beside.
-    fn codes(&self) -> Option<Vec<u32>> {
+    fn codes(&self) -> Option<Cow<'_, [u32]>> {
         match &self.0 {
             Content::Bytes(bytes) => Some(bytes.iter().map(|byte| u32::from(*byte)).collect()),
             Content::Text(text) => match text.as_ref() {
-                Strings::Repeating(repeating) => Some(repeating.codes.clone()),
+                Strings::Repeating(repeating) => Some(Cow::Borrowed(&repeating.codes)),
                 Strings::Unused | Strings::Single(_) => None,
             },
-            _ => None,
+            Content::Groups(_)
+            | Content::Moments(_)
+            | Content::Flags(_)
+            | Content::Numbers(_)
+            | Content::Statuses(_)
+            | Content::Shapes(_)
+            | Content::Values(_) => None,
         }
     }
 }
@@ -94,10 +102,10 @@ fn read(
     };
     let parent = if layout.beside_parent & block.bit() != 0 { Some(others(block.parent()?)?) } else { None };
     if block == BlockId::plain(Plain::Received) {
-        let Content::Moments(times) = parent?.0 else { return None };
-        return Some(Content::Moments(Arc::new(series::take_arrivals(reader, &times)?)));
+        let Content::Moments(times) = &parent.as_ref()?.0 else { return None };
+        return Some(Content::Moments(Arc::new(series::take_arrivals(reader, times)?)));
     }
-    let parent = parent.map(|parent| parent.codes()).map_or(Some(None), |codes| codes.map(Some))?;
+    let parent = parent.as_ref().map(|parent| parent.codes()).map_or(Some(None), |codes| codes.map(Some))?;
     let beside = Beside { groups: groups.as_deref(), parent: parent.as_deref() };
     if let Some(column) = column {
         let values = match column.form {
@@ -128,12 +136,12 @@ fn read(
                 Content::Flags(Arc::new(take_bytes(reader, rows, beside)?.into_iter().map(|flag| flag != 0).collect()))
             }
             Some(Plain::Duration | Plain::Value) => {
-                let places = decimal::take_presence(reader, rows)?;
+                let places = Presence::take(reader, rows)?;
                 let numbers = decimal::take(reader, places.len())?;
                 Content::Numbers(Arc::new(Sparse::spread(rows, &places, numbers)))
             }
             Some(Plain::Status) => {
-                let places = decimal::take_presence(reader, rows)?;
+                let places = Presence::take(reader, rows)?;
                 let statuses = ints::take(reader, places.len(), |status| u16::try_from(status).ok())?;
                 let statuses = statuses.into_iter().collect::<Option<Vec<u16>>>()?;
                 Content::Statuses(Arc::new(Sparse::spread(rows, &places, statuses)))

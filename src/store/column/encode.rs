@@ -93,7 +93,9 @@ impl<'c> Rows<'c> {
     }
 
     fn map<T>(&self, of: impl Fn(&'c Columns, usize) -> T) -> Vec<T> {
-        self.iter().map(|(_, columns, row)| of(columns, row)).collect()
+        let mut all = Vec::with_capacity(self.order.len());
+        all.extend(self.iter().map(|(_, columns, row)| of(columns, row)));
+        all
     }
 }
 
@@ -135,10 +137,30 @@ fn order(chunks: &[Arc<Columns>], keep: &dyn Fn(usize, usize) -> bool) -> Order 
             *slot = rank;
         }
     }
-    rows.iter_mut().for_each(|row| row.0 = ranks.get(row.0 as usize).copied().unwrap_or(0));
-    rows.sort_unstable();
-    let groups = Groups::of(rows.iter().map(|row| row.0));
-    Order { rows: rows.into_iter().map(|row| row.3).collect(), groups }
+    // Places of each session's rows: they arrive nearly in their order, so that sorting them by themselves costs little.
+    let rank = |session: u32| ranks.get(session as usize).map_or(0, |rank| *rank as usize);
+    let mut places = vec![0usize; ranking.len() + 1];
+    for row in &rows {
+        if let Some(size) = places.get_mut(rank(row.0) + 1) {
+            *size += 1;
+        }
+    }
+    let mut sum = 0;
+    for place in &mut places {
+        sum += *place;
+        *place = sum;
+    }
+    let mut sorted = rows.clone();
+    for row in &rows {
+        let Some(place) = places.get_mut(rank(row.0)) else { continue };
+        if let Some(slot) = sorted.get_mut(*place) {
+            *slot = *row;
+        }
+        *place += 1;
+    }
+    sorted.chunk_by_mut(|a, b| a.0 == b.0).for_each(|session| session.sort_by_key(|row| (row.1, row.2)));
+    let groups = Groups::of(sorted.iter().map(|row| row.0));
+    Order { rows: sorted.into_iter().map(|row| row.3).collect(), groups }
 }
 
 /// Makes one dictionary of the texts of many chunks.
@@ -215,7 +237,8 @@ impl Run {
             let code = |(chunk, _, row): (usize, &Columns, usize)| {
                 strings.get(chunk).map_or(ABSENT, |strings| gather.code(chunk, strings, row))
             };
-            let codes: Vec<u32> = rows.iter().map(code).collect();
+            let mut codes = Vec::with_capacity(rows.order.len());
+            codes.extend(rows.iter().map(code));
             if gather.repeating.values.len() > 0 {
                 check(gather.repeating.values.text_bytes())?;
                 gather.repeating.codes = codes;
@@ -251,7 +274,7 @@ impl Run {
         for (column, numbers) in [(Plain::Duration, durations), (Plain::Value, values)] {
             if numbers.iter().any(Option::is_some) {
                 self.add(BlockId::plain(column), Wants::Nothing, |out, _| {
-                    decimal::put_presence(out, &numbers.iter().map(Option::is_some).collect::<Vec<_>>());
+                    decimal::put_presence(out, numbers.iter().map(Option::is_some), numbers.len());
                     decimal::put(out, &numbers.into_iter().flatten().collect::<Vec<_>>());
                 });
             }
@@ -259,7 +282,7 @@ impl Run {
         let statuses = rows.map(|columns, row| columns.status(row));
         if statuses.iter().any(Option::is_some) {
             self.add(BlockId::plain(Plain::Status), Wants::Nothing, |out, _| {
-                decimal::put_presence(out, &statuses.iter().map(Option::is_some).collect::<Vec<_>>());
+                decimal::put_presence(out, statuses.iter().map(Option::is_some), statuses.len());
                 ints::put(out, &statuses.into_iter().flatten().map(u64::from).collect::<Vec<_>>());
             });
         }

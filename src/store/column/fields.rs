@@ -31,9 +31,10 @@ pub(super) fn put(texts: &[&str]) -> Option<Vec<u8>> {
             Some(numbers) => columns.iter_mut().zip(numbers).for_each(|(column, number)| column.push(number)),
             None => others.push(place),
         }
-    }
-    if others.len() * 4 > texts.len() {
-        return None;
+        // Not worth looking further.
+        if others.len() * 4 > texts.len().min(place + 16) {
+            return None;
+        }
     }
     let mut out = Vec::new();
     Others::put(&mut out, texts, &others);

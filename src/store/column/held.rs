@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::bits::Bits;
+use super::decimal::Presence;
 
 /// A column, own or shared.
 #[derive(Clone)]
@@ -61,13 +62,16 @@ impl<T: Copy + Default> Sparse<T> {
         self.present.push(true);
     }
 
-    /// Values of some of `rows` rows, their places rising.
-    pub(super) fn spread(rows: usize, places: &[u32], values: Vec<T>) -> Sparse<T> {
+    /// The values of those of `rows` rows that have one.
+    pub(super) fn spread(rows: usize, presence: &Presence, values: Vec<T>) -> Sparse<T> {
         let mut present = Bits::default();
-        if places.len() == rows {
-            present.fill(rows);
-            return Sparse { present, values };
-        }
+        let places = match presence {
+            Presence::All(rows) => {
+                present.fill(*rows);
+                return Sparse { present, values };
+            }
+            Presence::Some(places) => places,
+        };
         let mut all = vec![T::default(); rows];
         for (place, value) in places.iter().zip(values) {
             present.pad(*place as usize);

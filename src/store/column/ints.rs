@@ -37,7 +37,7 @@ pub(super) fn put(out: &mut Vec<u8>, numbers: &[u64]) {
             out.push(PACKED);
             put_varint(out, low);
             out.push(width as u8);
-            let mut writer = BitWriter::default();
+            let mut writer = BitWriter::with_capacity(numbers.len() * width as usize / 8 + 8);
             numbers.iter().for_each(|number| writer.put(number - low, width));
             out.extend_from_slice(&writer.finish());
         }
@@ -82,6 +82,7 @@ fn ungrade(grade: u32, fineness: u32) -> Option<(u64, u32)> {
 }
 
 /// A choice of fineness with the grades in use.
+#[derive(Clone)]
 struct Grading {
     fineness: u32,
     grades: Vec<u32>,
@@ -99,31 +100,51 @@ impl Grading {
                 *count += 1;
             }
         }
-        let used: Vec<(u32, u32)> = (0..).zip(histogram).filter(|(_, count)| *count > 0).collect();
-        let graded = choices.iter().filter_map(|fineness| Grading::of(&used, finest, *fineness, numbers.len()));
-        graded.min_by(|a, b| a.1.total_cmp(&b.1))
-    }
-
-    /// The grading at `fineness`, made from the grades in use at the finest.
-    fn of(used: &[(u32, u32)], finest: u32, fineness: u32, total: usize) -> Option<(Grading, f64)> {
-        let mut grading = Grading { fineness, grades: Vec::new(), counts: Vec::new() };
-        let mut bits = 0.0;
-        for (fine, count) in used {
-            let (coarse, below) = grade(ungrade(*fine, finest)?.0, fineness);
-            bits += f64::from(below) * f64::from(*count);
-            match (grading.grades.last(), grading.counts.last_mut()) {
-                (Some(last), Some(counted)) if *last == coarse => *counted += count,
-                _ => {
-                    grading.grades.push(coarse);
-                    grading.counts.push(*count);
-                }
+        let mut grading = Grading { fineness: finest, grades: Vec::new(), counts: Vec::new() };
+        for (grade, count) in (0..).zip(histogram).filter(|(_, count)| *count > 0) {
+            grading.add(grade, count);
+        }
+        let mut best: Option<(Grading, f64)> = None;
+        // From fine to coarse, each made from the one before.
+        for fineness in choices.iter().rev() {
+            grading = grading.coarser(*fineness)?;
+            if grading.grades.len() > SYMBOLS_MAX {
+                continue;
+            }
+            let bits = grading.bits(numbers.len())?;
+            if best.as_ref().is_none_or(|best| bits < best.1) {
+                best = Some((grading.clone(), bits));
             }
         }
-        if grading.grades.len() > SYMBOLS_MAX {
-            return None;
+        best
+    }
+
+    fn add(&mut self, grade: u32, count: u32) {
+        match (self.grades.last(), self.counts.last_mut()) {
+            (Some(last), Some(counted)) if *last == grade => *counted += count,
+            _ => {
+                self.grades.push(grade);
+                self.counts.push(count);
+            }
         }
-        bits += entropy_bits(&grading.counts, total) + 40.0 + 12.0 * grading.grades.len() as f64;
-        Some((grading, bits))
+    }
+
+    /// The same numbers with fewer leading bits.
+    fn coarser(&self, fineness: u32) -> Option<Grading> {
+        let mut coarse = Grading { fineness, grades: Vec::new(), counts: Vec::new() };
+        for (fine, count) in self.grades.iter().zip(&self.counts) {
+            coarse.add(grade(ungrade(*fine, self.fineness)?.0, fineness).0, *count);
+        }
+        Some(coarse)
+    }
+
+    /// Size of so many numbers, table included.
+    fn bits(&self, total: usize) -> Option<f64> {
+        let mut bits = entropy_bits(&self.counts, total) + 40.0 + 12.0 * self.grades.len() as f64;
+        for (grade, count) in self.grades.iter().zip(&self.counts) {
+            bits += f64::from(ungrade(*grade, self.fineness)?.1) * f64::from(*count);
+        }
+        Some(bits)
     }
 
     fn put(&self, out: &mut Vec<u8>, numbers: &[u64], low: u64) {
@@ -137,13 +158,12 @@ impl Grading {
                 *slot = symbol as u16;
             }
         }
-        let mut writer = BitWriter::default();
+        let mut writer = BitWriter::with_capacity(numbers.len() * 2);
         for number in numbers {
             let number = number - low;
             let (grade, below) = grade(number, self.fineness);
             let symbol = symbols.get(grade as usize).copied().unwrap_or_default();
-            encoder.put(&mut writer, usize::from(symbol));
-            writer.put(number & ((1u64 << below) - 1), below);
+            encoder.put_with(&mut writer, usize::from(symbol), number & ((1u64 << below) - 1), below);
         }
         let bits = writer.finish();
         put_varint(out, bits.len() as u64);
@@ -158,23 +178,52 @@ fn take_graded<T>(reader: &mut Reader<'_>, count: usize, low: u64, each: impl Fn
     }
     let grades = take_ascending(reader, SYMBOLS_MAX)?;
     let decoder = Decoder::take(reader, grades.len())?;
-    let of =
-        |grade: u64| ungrade(u32::try_from(grade).ok()?, fineness).map(|(base, below)| (low.wrapping_add(base), below));
-    let steps: Vec<(u64, u32)> = grades.into_iter().map(of).collect::<Option<_>>()?;
+    let of = |grade: &u64| ungrade(u32::try_from(*grade).ok()?, fineness);
+    let steps: Vec<(u64, u32)> = grades.iter().map(of).collect::<Option<_>>()?;
+    let step = |symbol: usize| steps.get(symbol).copied().unwrap_or_default();
+    let widest = (0..steps.len()).map(|symbol| decoder.length(symbol) + step(symbol).1).max()?;
     let mut bits = BitReader::new(reader.slice()?);
-    let numbers = (0..count).map(|_| {
-        let ahead = bits.peek();
-        let (symbol, length) = decoder.look(ahead);
-        let (base, below) = steps.get(symbol).copied().unwrap_or_default();
-        if length + below > PEEK_BITS {
-            bits.skip(length);
-            return each(base.wrapping_add(bits.take(below)));
+    let mut numbers = Vec::with_capacity(count);
+    if widest > PEEK_BITS {
+        for _ in 0..count {
+            let (base, below) = step(decoder.next(&mut bits));
+            numbers.push(each(low.wrapping_add(base).wrapping_add(bits.take(below))));
         }
-        bits.skip(length + below);
-        each(base.wrapping_add(ahead >> length & ((1 << below) - 1)))
-    });
-    let numbers = numbers.collect();
+    } else {
+        let table: Vec<Step> =
+            decoder.table().map(|(symbol, length)| Step::new(symbol, length, step(symbol).1)).collect();
+        let grades: Vec<(u64, u64)> =
+            steps.iter().map(|(base, below)| (low.wrapping_add(*base), (1 << below) - 1)).collect();
+        // As many numbers as are sure to be within one peek.
+        let together = (PEEK_BITS / widest.max(1)).clamp(1, 8) as usize;
+        while numbers.len() < count {
+            let mut ahead = bits.peek();
+            let mut used = 0;
+            for _ in 0..together.min(count - numbers.len()) {
+                let step = table.get(decoder.place(ahead)).copied().unwrap_or_default();
+                let (base, mask) = grades.get(usize::from(step.symbol)).copied().unwrap_or_default();
+                numbers.push(each(base.wrapping_add(ahead >> step.length & mask)));
+                ahead >>= step.whole;
+                used += u32::from(step.whole);
+            }
+            bits.skip(used);
+        }
+    }
     bits.finished().then_some(numbers)
+}
+
+/// What the next bits say: a symbol, how long its word is, and how long that is with the bits below. Small, so that the table stays near.
+#[derive(Clone, Copy, Default)]
+struct Step {
+    symbol: u16,
+    length: u8,
+    whole: u8,
+}
+
+impl Step {
+    fn new(symbol: usize, length: u32, below: u32) -> Step {
+        Step { symbol: symbol as u16, length: length as u8, whole: (length + below) as u8 }
+    }
 }
 
 /// What `counts` cost at their entropy.

@@ -41,8 +41,19 @@ impl Encoder {
     /// Appends a symbol.
     #[inline]
     pub(super) fn put(&self, writer: &mut BitWriter, symbol: usize) {
-        if let Some((word, length)) = self.words.get(symbol) {
-            writer.put(u64::from(*word), u32::from(*length));
+        self.put_with(writer, symbol, 0, 0);
+    }
+
+    /// Appends a symbol and a number of so many bits.
+    #[inline]
+    pub(super) fn put_with(&self, writer: &mut BitWriter, symbol: usize, number: u64, width: u32) {
+        let (word, length) = self.words.get(symbol).copied().unwrap_or_default();
+        let length = u32::from(length);
+        if length + width <= 32 {
+            writer.put(u64::from(word) | number << length, length + width);
+        } else {
+            writer.put(u64::from(word), length);
+            writer.put(number, width);
         }
     }
 }
@@ -52,13 +63,14 @@ pub(super) struct Decoder {
     /// Symbol and length, by the next bits.
     table: Vec<(u16, u8)>,
     mask: u64,
+    lengths: Vec<u8>,
 }
 
 impl Decoder {
     /// Reads a code of so many symbols.
     pub(super) fn take(reader: &mut Reader<'_>, symbols: usize) -> Option<Decoder> {
         if symbols <= 1 {
-            return (symbols == 1).then(|| Decoder { table: vec![(0, 0)], mask: 0 });
+            return (symbols == 1).then(|| Decoder { table: vec![(0, 0)], mask: 0, lengths: vec![0] });
         }
         if symbols > SYMBOLS_MAX {
             return None;
@@ -77,14 +89,23 @@ impl Decoder {
             let step = 1usize << length;
             table.iter_mut().skip(usize::from(word)).step_by(step).for_each(|slot| *slot = (symbol as u16, length));
         });
-        Some(Decoder { table, mask: (1 << longest) - 1 })
+        Some(Decoder { table, mask: (1 << longest) - 1, lengths })
     }
 
-    /// The symbol at the front of `bits`, and its length.
+    /// Where the symbol at the front of `bits` stands in the table.
     #[inline]
-    pub(super) fn look(&self, bits: u64) -> (usize, u32) {
-        let (symbol, length) = self.table.get((bits & self.mask) as usize).copied().unwrap_or_default();
-        (usize::from(symbol), u32::from(length))
+    pub(super) fn place(&self, bits: u64) -> usize {
+        (bits & self.mask) as usize
+    }
+
+    /// Symbol and length at every place of the table.
+    pub(super) fn table(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
+        self.table.iter().map(|(symbol, length)| (usize::from(*symbol), u32::from(*length)))
+    }
+
+    /// Length of a symbol.
+    pub(super) fn length(&self, symbol: usize) -> u32 {
+        self.lengths.get(symbol).copied().map_or(0, u32::from)
     }
 
     /// Slots of the table.
@@ -95,9 +116,9 @@ impl Decoder {
     /// Reads one symbol.
     #[inline]
     pub(super) fn next(&self, bits: &mut BitReader<'_>) -> usize {
-        let (symbol, length) = self.look(bits.peek());
-        bits.skip(length);
-        symbol
+        let (symbol, length) = self.table.get(self.place(bits.peek())).copied().unwrap_or_default();
+        bits.skip(u32::from(length));
+        usize::from(symbol)
     }
 }
 

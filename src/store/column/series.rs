@@ -1,6 +1,6 @@
 //! Lists of signed numbers: as they are, as differences, or as differences of differences; and the two moments of rows.
 
-use super::super::row::{Reader, unzigzag, zigzag};
+use super::super::row::{Reader, put_varint, unzigzag, zigzag};
 use super::groups::Groups;
 use super::ints;
 
@@ -11,37 +11,52 @@ const DELTA_OF_DELTA: u8 = 2;
 /// Appends a list whose length the reader will know.
 pub(super) fn put(out: &mut Vec<u8>, numbers: &[i64]) {
     let Some(low) = numbers.iter().min().copied() else { return };
-    let plain: Vec<u64> = numbers.iter().map(|number| number.wrapping_sub(low) as u64).collect();
-    let delta = differences(numbers);
-    let twice = differences(&delta);
-    let as_unsigned = |numbers: &[i64]| numbers.iter().map(|number| zigzag(*number)).collect::<Vec<u64>>();
-    let (delta, twice) = (as_unsigned(&delta), as_unsigned(&twice));
-    let cost = |numbers: &[u64]| numbers.iter().map(|number| u64::from(64 - number.leading_zeros())).sum::<u64>();
-    // Differences must win clearly: noise is a bit larger for every time it is taken.
-    let slack = numbers.len() as u64 / 8;
-    let costs = [cost(&plain), cost(&delta) + slack, cost(&twice) + 2 * slack];
-    match costs {
-        [plain_bits, delta_bits, twice_bits] if plain_bits <= delta_bits.min(twice_bits) => {
+    match cheapest(numbers, low).0 {
+        PLAIN => {
             out.push(PLAIN);
-            super::super::row::put_varint(out, zigzag(low));
-            ints::put(out, &plain);
+            put_varint(out, zigzag(low));
+            ints::put(out, &numbers.iter().map(|number| number.wrapping_sub(low) as u64).collect::<Vec<_>>());
         }
-        [_, delta_bits, twice_bits] if delta_bits <= twice_bits => {
+        DELTA => {
             out.push(DELTA);
-            put_after_first(out, &delta, 1);
+            put_after_first(out, &differences(numbers), 1);
         }
         _ => {
             out.push(DELTA_OF_DELTA);
-            put_after_first(out, &twice, 2);
+            put_after_first(out, &differences(&differences(numbers)), 2);
         }
     }
 }
 
+/// The form in which numbers have the fewest bits, and how many those are, about.
+fn cheapest(numbers: &[i64], low: i64) -> (u8, u64) {
+    let width = |number: u64| u64::from(64 - number.leading_zeros());
+    let (mut plain, mut delta, mut twice) = (0, 0, 0);
+    let (mut before, mut step_before) = (0i64, 0i64);
+    for number in numbers {
+        let step = number.wrapping_sub(before);
+        plain += width(number.wrapping_sub(low) as u64);
+        delta += width(zigzag(step));
+        twice += width(zigzag(step.wrapping_sub(step_before)));
+        (before, step_before) = (*number, step);
+    }
+    // Differences must win clearly: noise is a bit larger for every time it is taken.
+    let slack = numbers.len() as u64 / 8;
+    let (delta, twice) = (delta + slack, twice + 2 * slack);
+    if plain <= delta.min(twice) {
+        (PLAIN, plain)
+    } else if delta <= twice {
+        (DELTA, delta)
+    } else {
+        (DELTA_OF_DELTA, twice)
+    }
+}
+
 /// The first numbers apart: they are of another size than those that follow.
-fn put_after_first(out: &mut Vec<u8>, numbers: &[u64], apart: usize) {
+fn put_after_first(out: &mut Vec<u8>, numbers: &[i64], apart: usize) {
     let (first, rest) = numbers.split_at(apart.min(numbers.len()));
-    first.iter().for_each(|number| super::super::row::put_varint(out, *number));
-    ints::put(out, rest);
+    first.iter().for_each(|number| put_varint(out, zigzag(*number)));
+    ints::put(out, &rest.iter().map(|number| zigzag(*number)).collect::<Vec<_>>());
 }
 
 fn take_after_first(reader: &mut Reader<'_>, count: usize, apart: usize) -> Option<Vec<i64>> {
@@ -129,13 +144,10 @@ pub(super) fn put_arrivals(out: &mut Vec<u8>, arrivals: &[i64], times: &[i64]) {
     let after: Vec<i64> = arrivals.iter().zip(times).map(|(arrival, time)| arrival.wrapping_sub(*time)).collect();
     let ordered: Vec<i64> = order(times).into_iter().filter_map(|row| arrivals.get(row as usize).copied()).collect();
     let forms = [(AS_THEY_ARE, arrivals), (AFTER_TIME, after.as_slice()), (IN_ORDER_OF_TIME, ordered.as_slice())];
-    let written = forms.map(|(tag, numbers)| {
-        let mut bytes = vec![tag];
-        put(&mut bytes, numbers);
-        bytes
-    });
-    if let Some(shortest) = written.iter().min_by_key(|bytes| bytes.len()) {
-        out.extend_from_slice(shortest);
+    let bits = |numbers: &[i64]| cheapest(numbers, numbers.iter().min().copied().unwrap_or(0)).1;
+    if let Some((tag, numbers)) = forms.into_iter().min_by_key(|(_, numbers)| bits(numbers)) {
+        out.push(tag);
+        put(out, numbers);
     }
 }
 

@@ -270,3 +270,14 @@ fn layouts_of_later_versions_are_refused() {
     bytes[0] += 1;
     assert_eq!(Layout::decode(&bytes), Err(Damaged));
 }
+
+#[test]
+fn a_run_with_more_array_elements_than_a_column_takes_is_readable() {
+    let long = format!("{{\"a\":[{}]}}", vec!["1"; 5000].join(","));
+    let events: Vec<Event> = (0..900).map(|n| Event { attributes: long.clone(), ..plain_event(n) }).collect();
+    let events: Vec<Event> = events.into_iter().chain((0..200).map(plain_event)).collect();
+    let encoded = encode(&chunks(&events, 4096), &|_, _| true).unwrap().unwrap();
+    let columns = read(&encoded, &Need::all()).unwrap();
+    let found = (0..columns.len()).filter(|row| columns.attributes(*row) == long).count();
+    assert_eq!((columns.len(), found), (1100, 900));
+}

@@ -46,24 +46,28 @@ pub(super) fn put(texts: &[&str]) -> Option<Vec<u8>> {
 }
 
 /// Whether a byte belongs to a word.
+#[inline]
 fn in_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || !byte.is_ascii()
 }
 
 /// Gives the tokens of a text, single spaces between words left out.
+#[inline]
 fn tokens<'t>(text: &'t str, mut give: impl FnMut(&'t str)) {
-    let mut rest = text;
-    let mut after_word = false;
-    while let Some(first) = rest.bytes().next() {
-        let word = in_word(first);
-        let length = rest.bytes().position(|byte| in_word(byte) != word).unwrap_or(rest.len());
-        let (token, behind) = rest.split_at(length);
-        let implied = token == " " && after_word && !behind.is_empty();
-        if !implied {
-            give(token);
+    let bytes = text.as_bytes();
+    let mut start = 0;
+    let mut word = bytes.first().is_some_and(|first| in_word(*first));
+    for (at, byte) in bytes.iter().enumerate() {
+        if in_word(*byte) != word {
+            let implied = !word && start > 0 && at == start + 1 && bytes.get(start) == Some(&b' ');
+            if !implied {
+                give(text.get(start..at).unwrap_or_default());
+            }
+            (start, word) = (at, !word);
         }
-        after_word = word;
-        rest = behind;
+    }
+    if start < bytes.len() {
+        give(text.get(start..).unwrap_or_default());
     }
 }
 
