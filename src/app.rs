@@ -47,6 +47,7 @@ use crate::keys::{self, CommandKeks, FileKeks, KekStore, KeyFile, KeyKind, Secre
 use crate::kv::{self, CommitError, Family, Kv, Participant, Writer};
 use crate::limit::{AuthFailures, Limits, RateError};
 use crate::privacy::{DEFAULT_POLICY, PolicyErrors, Scrubber};
+use crate::query::sql::Engine;
 use crate::store::{self, MissingKeys, Store};
 use crate::telemetry::Metrics;
 use crate::upkeep::Upkeep;
@@ -297,6 +298,8 @@ impl Gateway {
             ready: AtomicBool::new(false),
             metrics_door: settings::metrics_door(config),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
+            sql: Engine::new(settings::sql(config))
+                .map_err(|source| Error::System { what: "SQL cannot be set up", source })?,
         });
         let gateway = Gateway { services, desk, key_file, vault, verifier, clock, first_start };
         gateway.seed_daily_quotas(now)?;

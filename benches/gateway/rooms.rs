@@ -17,6 +17,7 @@ use tidegate::kv::{Kv, Writer, WriterSettings};
 use tidegate::privacy::{self, Context, PseudonymKeys, Receipt, Scrubber, Settings, Signals};
 use tidegate::protocol::native::{self, Form};
 use tidegate::protocol::{self, Limits};
+use tidegate::query::disclosure::Guard;
 use tidegate::query::params::Question;
 use tidegate::query::{Params, Scan, series, summary, top};
 use tidegate::store::need::Need;
@@ -244,7 +245,9 @@ fn query(criterion: &mut Criterion) {
     group.bench_function("top", |bench| {
         bench.iter(|| {
             let parts = read(&asked);
-            Scan::new(&parts, u64::MAX).and_then(|scan| top::top(&scan, &asked)).map(|answer| answer.rows.len())
+            Scan::new(&parts, u64::MAX)
+                .and_then(|scan| top::top(&scan, &asked, Guard::OFF))
+                .map(|answer| answer.rows.len())
         });
     });
     group.finish();

@@ -21,6 +21,7 @@ use crate::limit::{self, AddressRule, ForwardingHeader, LimitSettings, Rates, Te
 use crate::privacy::address::Prefixes;
 use crate::privacy::{self, AddressPolicy};
 use crate::protocol;
+use crate::query::sql::EngineMax;
 use crate::store::{self, MissingKeys, Retention};
 
 use super::Error;
@@ -56,7 +57,7 @@ pub(super) fn store(config: &Config, missing_keys: MissingKeys) -> store::Settin
     store::Settings {
         retention: retention(config),
         memory_max: bytes(config.store.memory_max),
-        rollup_k: 10,
+        rollup_k: usize::try_from(config.query.disclosure_k).unwrap_or(usize::MAX),
         missing_keys,
     }
 }
@@ -175,11 +176,18 @@ pub(super) fn live(config: &Config, directory: &Directory) -> Live {
         session_timeout_ms: millis(config.session_timeout),
         limit_max: config.query.limit_max,
         rows_max: config.query.rows_max,
+        disclosure_k: config.query.disclosure_k,
+        sql_rows_max: config.query.sql_rows_max,
+        sql_answer_max: bytes(config.query.sql_answer_max),
         query_timeout_ms: u64::try_from(config.query.timeout.as_millis()).unwrap_or(u64::MAX),
         requests_max: config.limits.concurrent_requests_max,
         projects: projects(config, directory),
         limits_text: limits_text(&config.limits),
     }
+}
+
+pub(super) fn sql(config: &Config) -> EngineMax {
+    EngineMax { memory: bytes(config.query.sql_memory_max), queries: config.query.sql_queries_max }
 }
 
 pub(super) fn metrics_door(config: &Config) -> MetricsDoor {

@@ -343,6 +343,16 @@ pub struct QueryConfig {
     pub rows_max: u64,
     /// Time that one question may take.
     pub timeout: Duration,
+    /// People that a cell split by people is about at least; 1 shows all.
+    pub disclosure_k: u64,
+    /// Rows of one answer to SQL.
+    pub sql_rows_max: usize,
+    /// Bytes of one answer to SQL.
+    pub sql_answer_max: u64,
+    /// Bytes of memory of all SQL queries together.
+    pub sql_memory_max: u64,
+    /// SQL queries at a time.
+    pub sql_queries_max: usize,
 }
 
 /// `[agentcat]`

@@ -325,6 +325,8 @@ impl From<query::Error> for Problem {
         match error {
             query::Error::TooManyRows { .. } => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
             query::Error::Stopped | query::Error::Erased => Problem::overloaded(error.to_string()),
+            query::Error::Filter(error) => error.into(),
+            query::Error::Format => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
             query::Error::Damaged(source) => {
                 tracing::error!(error = &source as &dyn std::error::Error, "stored events cannot be read");
                 let detail = "stored events cannot be read; an operator is needed";

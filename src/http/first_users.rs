@@ -65,7 +65,10 @@ pub async fn export(request: HttpRequest, services: web::Data<Services>) -> Resu
         };
         for piece in pieces.into_iter().flatten().chain(failed) {
             // The answer has begun: breaking it off is the only honest way left to say that it is not whole.
-            let piece = piece.map(Bytes::from).map_err(std::io::Error::other);
+            let piece = piece.map(Bytes::from).map_err(|error| {
+                tracing::warn!(error = &error as &dyn std::error::Error, "an export was broken off");
+                std::io::Error::other(error)
+            });
             if to_client.blocking_send(piece).is_err() {
                 return;
             }

@@ -8,6 +8,7 @@ pub mod body;
 mod desk;
 pub mod error;
 mod events;
+mod export;
 pub mod extract;
 mod first_users;
 pub mod middleware;
@@ -15,6 +16,7 @@ mod ops;
 mod proofs;
 mod questions;
 pub mod routes;
+mod sql;
 mod subjects;
 
 use std::collections::HashMap;
@@ -32,6 +34,7 @@ use crate::id::TenantId;
 use crate::ingest::Ingest;
 use crate::kv::Kv;
 use crate::limit::{AddressRule, AuthFailures};
+use crate::query::sql::Engine;
 use crate::telemetry::{Metrics, Reading};
 use crate::upkeep::Upkeep;
 
@@ -50,6 +53,12 @@ pub struct Live {
     pub limit_max: usize,
     /// Most rows that a question may read.
     pub rows_max: u64,
+    /// People that a cell split by people is about at least; 1 shows all.
+    pub disclosure_k: u64,
+    /// Most rows of an answer to SQL.
+    pub sql_rows_max: usize,
+    /// Most bytes of an answer to SQL.
+    pub sql_answer_max: usize,
     /// How long a question may take, in milliseconds.
     pub query_timeout_ms: u64,
     /// Requests served at one time.
@@ -92,6 +101,8 @@ pub struct Services {
     pub metrics_door: MetricsDoor,
     /// Places for exports: each holds a thread for as long as its client reads.
     pub exports: Arc<Semaphore>,
+    /// Answers SQL.
+    pub sql: Engine,
 }
 
 /// Who may read `/metrics`.

@@ -1,7 +1,7 @@
 //! `GET /v1/query/...`: questions about a tenant's events.
 //!
-//! Aggregates need `query`; an aggregate of one session, and rows, need `export`. Reading is access: the record of it is durable before the
-//! answer leaves.
+//! Aggregates need `query`; rows, and aggregates that would single somebody out, need `export`. Other aggregates that are split or filtered by
+//! people are under disclosure control for who has no more than `query`. Reading is access: the record of it is durable before the answer leaves.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,14 +16,20 @@ use crate::auth::{Denied, Principal, Scope, scope};
 use crate::clock::Millis;
 use crate::id::TenantId;
 use crate::privacy::Receipt;
-use crate::query::{self, Params, Question, Scan, series, session, summary, top};
+use crate::query::disclosure::Guard;
+use crate::query::listing::{self, Events};
+use crate::query::{
+    self, Params, Question, Scan, audience, funnel, geo, journeys, retention, series, session, summary, top, users,
+};
 
 use super::error::Problem;
 use super::extract::{self, Pairs};
 use super::{Live, Services};
 
+type Answered = Result<HttpResponse, Problem>;
+
 /// Totals.
-pub async fn summary(request: HttpRequest, services: web::Data<Services>) -> Result<HttpResponse, Problem> {
+pub async fn summary(request: HttpRequest, services: web::Data<Services>) -> Answered {
     aggregate(request, services, Question::Summary, |scan, params, asked| {
         summary::summary(scan, params, asked.session_timeout_ms)
     })
@@ -31,27 +37,88 @@ pub async fn summary(request: HttpRequest, services: web::Data<Services>) -> Res
 }
 
 /// Totals over time.
-pub async fn series(request: HttpRequest, services: web::Data<Services>) -> Result<HttpResponse, Problem> {
-    aggregate(request, services, Question::Series, |scan, params, _| series::series(scan, params)).await
+pub async fn series(request: HttpRequest, services: web::Data<Services>) -> Answered {
+    aggregate(request, services, Question::Series, |scan, params, _| series::answer(scan, params)).await
 }
 
 /// Totals by a dimension.
-pub async fn top(request: HttpRequest, services: web::Data<Services>) -> Result<HttpResponse, Problem> {
-    aggregate(request, services, Question::Top, |scan, params, _| top::top(scan, params)).await
+pub async fn top(request: HttpRequest, services: web::Data<Services>) -> Answered {
+    aggregate(request, services, Question::Top, |scan, params, asked| top::top(scan, params, asked.guard)).await
+}
+
+/// Totals by country.
+pub async fn geo(request: HttpRequest, services: web::Data<Services>) -> Answered {
+    aggregate(request, services, Question::Geo, |scan, params, asked| geo::geo(scan, params, asked.guard)).await
+}
+
+/// How many come as far as which step.
+pub async fn funnel(request: HttpRequest, services: web::Data<Services>) -> Answered {
+    aggregate(request, services, Question::Funnel, |scan, params, _| funnel::funnel(scan, params)).await
+}
+
+/// How many users come back.
+pub async fn retention(request: HttpRequest, services: web::Data<Services>) -> Answered {
+    aggregate(request, services, Question::Retention, |scan, params, asked| {
+        retention::retention(scan, params, asked.guard)
+    })
+    .await
+}
+
+/// What sessions begin with.
+pub async fn journeys(request: HttpRequest, services: web::Data<Services>) -> Answered {
+    aggregate(request, services, Question::Journeys, |scan, params, asked| {
+        journeys::journeys(scan, params, asked.session_timeout_ms, asked.guard)
+    })
+    .await
 }
 
 /// The list of sessions.
-pub async fn sessions(request: HttpRequest, services: web::Data<Services>) -> Result<HttpResponse, Problem> {
-    let mut pairs = Pairs::of(&request)?;
-    let grant = extract::grant::<scope::Export>(&request, &services, &mut pairs)?;
-    let asked = Asked::now(&services, grant.tenant());
-    let params = Params::parse(Question::Sessions, pairs.iter(), asked.now, asked.limit_max)?;
-    let entry = rows_entry(&services, asked.now, Action::QueryRows, grant.principal(), "sessions", &pairs);
-    services.trail.record(Subject::Tenant(grant.tenant()), entry).await?;
+pub async fn sessions(request: HttpRequest, services: web::Data<Services>) -> Answered {
+    let (params, asked) = rows(&request, &services, Question::Sessions, None).await?;
     let found = ask(&services, asked, (params.from, params.to), move |scan, asked| {
         session::sessions(scan, &params, asked.session_timeout_ms, asked.now)
     });
     Ok(HttpResponse::Ok().json(found.await?))
+}
+
+/// The list of users.
+pub async fn users(request: HttpRequest, services: web::Data<Services>) -> Answered {
+    let (params, asked) = rows(&request, &services, Question::Users, None).await?;
+    let found = ask(&services, asked, (params.from, params.to), move |scan, asked| {
+        users::users(scan, &params, asked.session_timeout_ms)
+    });
+    Ok(HttpResponse::Ok().json(found.await?))
+}
+
+/// The newest errors.
+pub async fn errors(request: HttpRequest, services: web::Data<Services>) -> Answered {
+    let (params, asked) = rows(&request, &services, Question::Errors, None).await?;
+    let found = ask(&services, asked, (params.from, params.to), move |scan, _| listing::errors(scan, &params));
+    Ok(HttpResponse::Ok().json(found.await?))
+}
+
+/// The events of one session.
+pub async fn replay(request: HttpRequest, services: web::Data<Services>, id: web::Path<String>) -> Answered {
+    let (mut params, asked) = rows(&request, &services, Question::Replay, Some("session")).await?;
+    let is_first = params.place.is_none();
+    params.session = Some(id.into_inner());
+    let found = ask(&services, asked, (params.from, params.to), move |scan, _| listing::replay(scan, &params));
+    events_of(found.await?, is_first, "there is no such session in this range")
+}
+
+/// The events of one trace.
+pub async fn trace(request: HttpRequest, services: web::Data<Services>, id: web::Path<String>) -> Answered {
+    let (params, asked) = rows(&request, &services, Question::Trace, Some("trace")).await?;
+    let is_first = params.place.is_none();
+    let found = ask(&services, asked, (params.from, params.to), move |scan, _| listing::trace(scan, &params, &id));
+    events_of(found.await?, is_first, "there is no such trace in this range")
+}
+
+fn events_of(found: Events, is_first: bool, nothing: &'static str) -> Answered {
+    if found.events.is_empty() && is_first {
+        return Err(Problem::not_found(nothing));
+    }
+    Ok(HttpResponse::Ok().json(found))
 }
 
 async fn aggregate<T: Serialize + Send + 'static>(
@@ -59,17 +126,39 @@ async fn aggregate<T: Serialize + Send + 'static>(
     services: web::Data<Services>,
     question: Question,
     answer: impl Fn(&Scan<'_>, &Params, &Asked) -> Result<T, query::Error> + Send + 'static,
-) -> Result<HttpResponse, Problem> {
+) -> Answered {
     let mut pairs = Pairs::of(&request)?;
     let grant = extract::grant::<scope::Query>(&request, &services, &mut pairs)?;
-    let asked = Asked::now(&services, grant.tenant());
+    let mut asked = Asked::now(&services, grant.tenant());
     let params = Params::parse(question, pairs.iter(), asked.now, asked.limit_max)?;
-    if params.is_subject_filtered() && !grant.principal().scopes().has(Scope::Export) {
+    if grant.principal().scopes().has(Scope::Export) {
+        asked.guard = Guard::OFF;
+    } else if params.needs_export(question) {
         return Err(extract::refused(&services, grant.principal(), Denied::ScopeMissing(Scope::Export)));
     }
     services.trail.aggregate_read(Subject::Tenant(grant.tenant()), grant.principal().name(), asked.now).await?;
-    let found = ask(&services, asked, (params.from, params.to), move |scan, asked| answer(scan, &params, asked));
+    let range = params.range(question);
+    let found = ask(&services, asked, range, move |scan, asked| {
+        audience::guarded(scan, &params, asked.guard, || answer(scan, &params, asked))
+    });
     Ok(HttpResponse::Ok().json(found.await?))
+}
+
+/// The right to read rows, recorded. `by_id` is what the route names; its value is not recorded.
+async fn rows(
+    request: &HttpRequest,
+    services: &Services,
+    question: Question,
+    by_id: Option<&'static str>,
+) -> Result<(Params, Asked), Problem> {
+    let mut pairs = Pairs::of(request)?;
+    let grant = extract::grant::<scope::Export>(request, services, &mut pairs)?;
+    let asked = Asked::now(services, grant.tenant());
+    let params = Params::parse(question, pairs.iter(), asked.now, asked.limit_max)?;
+    let entry = rows_entry(services, asked.now, Action::QueryRows, grant.principal(), question.name(), &pairs);
+    let entry = by_id.into_iter().fold(entry, |entry, name| entry.param(name, "given"));
+    services.trail.record(Subject::Tenant(grant.tenant()), entry).await?;
+    Ok((params, asked))
 }
 
 /// When, about whom and under which bounds something is asked.
@@ -80,6 +169,8 @@ pub(super) struct Asked {
     pub(super) limit_max: usize,
     pub(super) rows_max: u64,
     pub(super) timeout: Duration,
+    /// What is hidden from who may read aggregates only.
+    pub(super) guard: Guard,
 }
 
 impl Asked {
@@ -92,6 +183,7 @@ impl Asked {
             limit_max: live.limit_max,
             rows_max: live.rows_max,
             timeout: Duration::from_millis(live.query_timeout_ms),
+            guard: Guard::of(live.disclosure_k),
         }
     }
 }
@@ -112,6 +204,9 @@ pub(super) fn rows_entry(
     pairs.iter().fold(entry, |entry, (name, value)| match known.iter().find(|known| **known == name) {
         // Leaves are for ever, and these say who: that they were given must do.
         Some(name @ (&"session" | &"cursor")) => entry.param(name, "given"),
+        Some(&"filter") => {
+            entry.param("filter", scrubber.scrub_text(&query::sql::shape(value), &mut receipt).into_owned())
+        }
         Some(name) => entry.param(name, scrubber.scrub_text(value, &mut receipt).into_owned()),
         None => entry,
     })

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError, Route, web};
 
 use super::error::Problem;
 use super::middleware::Label;
-use super::{agentcat, desk, events, first_users, ops, proofs, questions, subjects};
+use super::{agentcat, desk, events, export, first_users, ops, proofs, questions, sql, subjects};
 
 /// Ingest routes may be led by a key: some clients can carry one nowhere else.
 const KEYED: &str = "/t/{key}";
@@ -21,7 +21,18 @@ pub fn configure(app: &mut web::ServiceConfig) {
     add(app, "/v1/query/summary", [get(web::get().to(questions::summary))]);
     add(app, "/v1/query/series", [get(web::get().to(questions::series))]);
     add(app, "/v1/query/top", [get(web::get().to(questions::top))]);
+    add(app, "/v1/query/geo", [get(web::get().to(questions::geo))]);
+    add(app, "/v1/query/funnel", [get(web::get().to(questions::funnel))]);
+    add(app, "/v1/query/retention", [get(web::get().to(questions::retention))]);
+    add(app, "/v1/query/journeys", [get(web::get().to(questions::journeys))]);
+    add(app, "/v1/query/users", [get(web::get().to(questions::users))]);
+    add(app, "/v1/query/errors", [get(web::get().to(questions::errors))]);
     add(app, "/v1/query/sessions", [get(web::get().to(questions::sessions))]);
+    add(app, "/v1/query/sessions/{id}", [get(web::get().to(questions::replay))]);
+    add(app, "/v1/query/traces/{id}", [get(web::get().to(questions::trace))]);
+
+    add(app, "/v1/query/sql", [(Method::POST, web::post().to(sql::post))]);
+    add(app, "/v1/export", [get(web::get().to(export::get))]);
 
     add(app, "/api/analytics", [get(web::get().to(first_users::analytics))]);
     add(app, "/api/sessions", [get(web::get().to(first_users::sessions))]);

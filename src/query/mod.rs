@@ -1,10 +1,12 @@
 //! The questions that dashboards ask, answered straight from columns.
 //!
-//! Reading order: what is asked ([`params`]), which rows are looked at ([`scan`]), how they are gathered (`group`, `tally`, [`number`]), and a
-//! file per question: [`series`], [`session`], [`summary`], [`top`]; then the first users' endpoints, [`first_users`] and [`export`].
+//! Reading order: what is asked ([`params`]), which rows are looked at ([`scan`]), how they are gathered (`group`, `tally`, [`number`]), about
+//! whom they are (`subject`) and what may be told of that ([`disclosure`], [`audience`]); then a file per question, those about sums first, those about
+//! sequences next, rows last; then the first users' endpoints, [`first_users`] and [`export`]; then what is asked in words of SQL: the columns as Arrow
+//! arrays ([`batch`]), `filter=` ([`filter`]), queries ([`sql`]) and exports of rows ([`dump`]).
 //!
 //! ```text
-//! key=value pairs ─► Params ─► Store::read(tenant, params.from, params.to, now) ─► Scan ─► summary | series | top | sessions ─► Serialize
+//! key=value pairs ─► Params ─► Store::read(tenant, params.from, params.to, now) ─► Scan ─► summary | series | top | ... ─► Serialize
 //! ```
 //!
 //! Words that every answer uses alike:
@@ -18,25 +20,50 @@
 //! - **durations** are in milliseconds, taken over the events that have one; percentiles are within 1 % (see [`number`]).
 //!
 //! Invariants: one pass over the rows, one part in memory at a time; no allocation per row; memory bounded by the distinct values among
-//! the rows read. Every question says which columns it looks at, and no other is read. Nothing here groups by user, session, address or country for holders of `query`.
+//! the rows read. Every question says which columns it looks at, and no other is read. Cells about too few people are told to holders of
+//! `export` only.
 //!
-//! What is missing: `filter`, SQL, k-anonymous cells for subject-linked dimensions, `funnel`, `retention`, `journeys`, `geo`, rollups.
+//! What is missing: rollups; answers about ranges that overlap can be subtracted from one another (see [`disclosure`]).
 //! This folder knows nothing of HTTP, of scopes and of the current moment: they come in as values.
 
 pub mod params;
 pub mod scan;
 
+pub mod audience;
+pub mod disclosure;
 mod group;
 pub mod number;
+mod subject;
 mod tally;
 
-pub mod series;
-pub mod session;
 pub mod summary;
+
+pub mod matrix;
+pub mod series;
+pub mod week;
+
+pub mod geo;
+mod ranking;
 pub mod top;
+
+pub mod funnel;
+pub mod journeys;
+pub mod retention;
+mod trail;
+
+mod event;
+pub mod listing;
+pub mod session;
+pub mod users;
+mod visit;
 
 pub mod export;
 pub mod first_users;
+
+pub mod batch;
+pub mod dump;
+pub mod filter;
+pub mod sql;
 
 #[cfg(test)]
 mod oracle;
@@ -70,6 +97,12 @@ pub enum Error {
     /// Sealed rows were erased while they were being read: asking again gives the answer without them.
     #[error("events were erased while they were being read: ask again")]
     Erased,
+    /// `filter` cannot be applied to what is stored.
+    #[error("`filter`: {0}")]
+    Filter(sql::Error),
+    /// Rows do not fit into the format of a file.
+    #[error("events cannot be written in this format")]
+    Format,
     /// Stored rows cannot be read as they were written.
     #[error("stored events cannot be read")]
     Damaged(#[source] store::Error),
@@ -77,10 +110,7 @@ pub enum Error {
 
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Error {
-        match error {
-            store::Error::Erased => Error::Erased,
-            other => Error::Damaged(other),
-        }
+        if matches!(error, store::Error::Erased) { Error::Erased } else { Error::Damaged(error) }
     }
 }
 
@@ -108,5 +138,28 @@ impl Serialize for Moment {
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn what_was_erased_meanwhile_is_asked_for_once_more() {
+        let attempts = Cell::new(0);
+        let erased_until = |last: u32| {
+            attempts.set(0);
+            retried(|| {
+                attempts.set(attempts.get() + 1);
+                if attempts.get() < last { Err(Error::from(store::Error::Erased)) } else { Ok(()) }
+            })
+        };
+        assert!(erased_until(2).is_ok() && attempts.get() == 2);
+        assert!(matches!(erased_until(3), Err(Error::Erased)) && attempts.get() == 2);
+        let damaged = store::Error::DamagedBucket { what: "a checksum" };
+        assert!(matches!(Error::from(damaged), Error::Damaged(_)));
     }
 }

@@ -11,6 +11,7 @@ use crate::store::columns::Columns;
 use crate::store::row::{Row, TEXT_COLUMNS, TextColumn};
 
 use super::params::{By, Params, Question};
+use super::series::Point;
 
 /// The timeout in all comparisons.
 pub const TIMEOUT_MS: i64 = 30 * MINUTE_MS;
@@ -25,6 +26,8 @@ pub struct Sample {
     pub session: Option<String>,
     pub user: Option<String>,
     pub ip: Option<String>,
+    pub country: Option<String>,
+    pub trace: Option<String>,
     pub client: Option<(String, Option<String>)>,
     pub duration: Option<f64>,
     pub ok: Option<bool>,
@@ -42,6 +45,8 @@ impl Default for Sample {
             session: None,
             user: None,
             ip: None,
+            country: None,
+            trace: None,
             client: None,
             duration: None,
             ok: None,
@@ -65,12 +70,14 @@ impl Sample {
         self.event_type.is_mcp() || self.event_type == EventType::HttpRequest
     }
 
-    fn row(&self) -> Row<'_> {
+    pub fn row(&self) -> Row<'_> {
         let mut text = [None; TEXT_COLUMNS];
         text[TextColumn::Name as usize] = self.name.as_deref();
         text[TextColumn::Session as usize] = self.session.as_deref();
         text[TextColumn::User as usize] = self.user.as_deref();
         text[TextColumn::Ip as usize] = self.ip.as_deref();
+        text[TextColumn::Country as usize] = self.country.as_deref();
+        text[TextColumn::TraceId as usize] = self.trace.as_deref();
         text[TextColumn::ClientName as usize] = self.client.as_ref().map(|c| c.0.as_str());
         text[TextColumn::ClientVersion as usize] = self.client.as_ref().and_then(|c| c.1.as_deref());
         Row {
@@ -93,7 +100,8 @@ pub fn samples() -> impl Strategy<Value = Vec<Sample>> {
     let text = |pattern: &'static str| proptest::option::weighted(0.7, pattern);
     let when = ((0..48i64).prop_map(|n| n * 10 * MINUTE_MS), 0..2i64, 0..3i64);
     let what = (proptest::sample::select(EventType::ALL.as_slice()), text("[a-d]"), text("s[1-4]"));
-    let who = (text("u[1-3]"), text("10.0.[0-2].0"), proptest::option::weighted(0.4, ("[XY]", text("[12]"))));
+    let who =
+        (text("u[1-6]"), text("10.0.[0-2].0"), text("A[A-D]"), proptest::option::weighted(0.4, ("[XY]", text("[12]"))));
     let how = (
         proptest::option::of(0.0..5000.0f64),
         any::<Option<bool>>(),
@@ -107,7 +115,9 @@ pub fn samples() -> impl Strategy<Value = Vec<Sample>> {
         session: what.2,
         user: who.0,
         ip: who.1,
-        client: who.2,
+        country: who.2,
+        trace: None,
+        client: who.3,
         duration: how.0,
         ok: how.1,
         status: how.2,
@@ -149,14 +159,15 @@ pub fn query() -> impl Strategy<Value = Query> {
 
 impl Query {
     pub fn params(&self, question: Question) -> Params {
-        let mut params = Params::parse(question, [], Millis(0), 1000).unwrap();
+        let steps = (question == Question::Funnel).then_some(("steps", "a,b"));
+        let mut params = Params::parse(question, steps, Millis(0), 1000).unwrap();
         params.from = Millis(self.from);
         params.to = Millis(self.to);
         params.event_type = self.event_type;
         params.name = self.name.clone();
         params.session = self.session.clone();
         params.interval_ms = HOUR_MS;
-        params.by = By::Name;
+        params.by = Some(By::Name);
         params
     }
 
@@ -220,21 +231,49 @@ impl Naive<'_> {
     }
 }
 
+/// The people that some of all samples read are about.
+pub fn subjects(rows: &[&Sample], read: &[Sample]) -> u64 {
+    let identified = |session: &str| read.iter().any(|s| s.user.is_some() && s.session.as_deref() == Some(session));
+    let of = |s: &&Sample| match (&s.user, &s.session) {
+        (Some(user), _) => Some((true, user.clone())),
+        (None, Some(session)) if !identified(session) => Some((false, session.clone())),
+        (None, _) => None,
+    };
+    rows.iter().filter_map(of).collect::<BTreeSet<_>>().len() as u64
+}
+
+/// Asserts that two series are equal but for percentiles that were gathered in another order.
+pub fn same_points(found: &[Point], expected: &[Point]) {
+    let rough = |points: &[Point]| points.iter().map(|p| (p.time, p.events, p.errors)).collect::<Vec<_>>();
+    assert_eq!(rough(found), rough(expected));
+    assert!(found.iter().zip(expected).all(|(a, b)| close(a.mean_ms, b.mean_ms) && a.p95_ms == b.p95_ms));
+}
+
 /// Sorts by time and splits where nothing happened for longer than the timeout.
 pub fn sessions<'s>(rows: &[&'s Sample]) -> Vec<Naive<'s>> {
+    let mut rows = rows.to_vec();
+    rows.sort_by_key(|s| (s.time, s.received));
+    split(&rows)
+}
+
+/// The same, with events of one moment in the order given.
+pub fn sessions_by_time<'s>(rows: &[&'s Sample]) -> Vec<Naive<'s>> {
+    let mut rows = rows.to_vec();
+    rows.sort_by_key(|s| s.time);
+    split(&rows)
+}
+
+fn split<'s>(rows: &[&'s Sample]) -> Vec<Naive<'s>> {
     let mut by_id: BTreeMap<&str, Vec<&Sample>> = BTreeMap::new();
     for row in rows {
         if let Some(id) = &row.session {
             by_id.entry(id).or_default().push(row);
         }
     }
-    let mut sessions = Vec::new();
-    for (id, mut rows) in by_id {
-        rows.sort_by_key(|s| (s.time, s.received));
-        let runs = rows.chunk_by(|a, b| b.time - a.time <= TIMEOUT_MS);
-        sessions.extend(runs.map(|rows| Naive { id, rows: rows.to_vec() }));
-    }
-    sessions
+    let runs = |rows: &[&'s Sample]| {
+        rows.chunk_by(|a, b| b.time - a.time <= TIMEOUT_MS).map(<[_]>::to_vec).collect::<Vec<_>>()
+    };
+    by_id.into_iter().flat_map(|(id, rows)| runs(&rows).into_iter().map(move |rows| Naive { id, rows })).collect()
 }
 
 pub fn distinct<'s>(values: impl Iterator<Item = &'s str>) -> u64 {

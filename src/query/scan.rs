@@ -12,6 +12,7 @@ use crate::store::row::TextColumn;
 use crate::store::{Loaded, Part};
 
 use super::Error;
+use super::filter::RowFilter;
 
 /// The status from which a request that says nothing of `ok` has failed.
 const FIRST_SERVER_ERROR: u16 = 500;
@@ -47,6 +48,11 @@ impl<'p> Scan<'p> {
         self.parts
     }
 
+    /// The visible rows of one part, with the columns of `need`.
+    pub(super) fn load(&self, part: &Part, need: &Need) -> Result<Loaded, Error> {
+        if self.stop.is_some_and(|stop| stop()) { Err(Error::Stopped) } else { Ok(part.load(need)?) }
+    }
+
     /// The chunks that hold a match, with the columns of `need` and those that the filter looks at.
     pub(super) fn chunks<'q>(
         &'q self,
@@ -63,10 +69,10 @@ impl<'p> Scan<'p> {
             return Err(Error::Stopped);
         }
         // A session lies in few parts: its column alone says which.
-        if filter.session.is_some() && Chunk::of(part.load(&filter.need())?, filter).is_none() {
+        if filter.session.is_some() && Chunk::of(part.load(&filter.need())?, filter)?.is_none() {
             return Ok(None);
         }
-        Ok(Chunk::of(part.load(need)?, filter))
+        Chunk::of(part.load(need)?, filter)
     }
 }
 
@@ -76,6 +82,7 @@ pub(super) struct Filter<'q> {
     pub event_type: Option<EventType>,
     pub name: Option<&'q str>,
     pub session: Option<&'q str>,
+    pub condition: Option<&'q RowFilter>,
 }
 
 impl Filter<'_> {
@@ -84,44 +91,46 @@ impl Filter<'_> {
         let plain = self.event_type.map(|_| Plain::EventType);
         let text = [self.name.map(|_| TextColumn::Name), self.session.map(|_| TextColumn::Session)];
         let need = plain.into_iter().fold(Need::NONE, Need::plain);
-        text.into_iter().flatten().fold(need, Need::text)
+        let need = text.into_iter().flatten().fold(need, Need::text);
+        self.condition.iter().fold(need, |need, condition| need.and(condition.need()))
     }
 }
 
 /// A [`Filter`] in the codes of one part.
-#[derive(Clone, Copy)]
 pub(super) struct Codes {
     event_type: Option<u8>,
     name: Option<u32>,
     session: Option<u32>,
+    /// For every row, whether the condition holds.
+    held: Option<Vec<bool>>,
 }
 
 impl Codes {
     /// `None` when no row of the part can match.
-    fn of(columns: &Columns, filter: Filter<'_>) -> Option<Codes> {
-        let coded = |column, wanted: Option<&str>| match wanted {
+    fn of(loaded: &Loaded, filter: Filter<'_>) -> Result<Option<Codes>, Error> {
+        let code = |column, wanted: Option<&str>| match wanted {
             None => Some(None),
-            Some(value) => Some(Some(columns.dictionary(column)?.find(value)?)),
+            Some(value) => Some(Some(loaded.columns().dictionary(column)?.find(value)?)),
         };
-        Some(Codes {
-            event_type: filter.event_type.map(EventType::code),
-            name: coded(TextColumn::Name, filter.name)?,
-            session: coded(TextColumn::Session, filter.session)?,
-        })
+        let names = code(TextColumn::Name, filter.name).zip(code(TextColumn::Session, filter.session));
+        let Some((name, session)) = names else { return Ok(None) };
+        let held = filter.condition.map(|condition| condition.mask(loaded)).transpose().map_err(Error::Filter)?;
+        Ok(Some(Codes { event_type: filter.event_type.map(EventType::code), name, session, held }))
     }
 
-    fn wants_all(self) -> bool {
-        self.event_type.is_none() && self.name.is_none() && self.session.is_none()
+    fn wants_all(&self) -> bool {
+        self.event_type.is_none() && self.name.is_none() && self.session.is_none() && self.held.is_none()
     }
 
     /// Whether a visible row matches.
-    pub fn matches(self, columns: &Columns, row: usize) -> bool {
+    pub fn matches(&self, columns: &Columns, row: usize) -> bool {
         let has = |column, wanted: Option<u32>| {
             wanted.is_none_or(|wanted| columns.dictionary(column).is_some_and(|codes| codes.code(row) == wanted))
         };
         self.event_type.is_none_or(|code| columns.event_type().get(row) == Some(&code))
             && has(TextColumn::Name, self.name)
             && has(TextColumn::Session, self.session)
+            && self.held.as_ref().is_none_or(|held| held.get(row) == Some(&true))
     }
 }
 
@@ -134,15 +143,15 @@ pub(super) struct Chunk {
 
 impl Chunk {
     /// `None` when no row matches.
-    fn of(loaded: Loaded, filter: Filter<'_>) -> Option<Chunk> {
+    fn of(loaded: Loaded, filter: Filter<'_>) -> Result<Option<Chunk>, Error> {
+        let Some(codes) = Codes::of(&loaded, filter)? else { return Ok(None) };
         let columns = loaded.columns();
-        let codes = Codes::of(columns, filter)?;
         if loaded.is_whole() && codes.wants_all() {
-            return (!columns.is_empty()).then_some(Chunk { loaded, picked: None });
+            return Ok((!columns.is_empty()).then_some(Chunk { loaded, picked: None }));
         }
         let matching = loaded.rows().filter(|row| codes.matches(columns, *row));
         let picked: Vec<u32> = matching.filter_map(|row| u32::try_from(row).ok()).collect();
-        (!picked.is_empty()).then_some(Chunk { loaded, picked: Some(picked) })
+        Ok((!picked.is_empty()).then_some(Chunk { loaded, picked: Some(picked) }))
     }
 
     /// Positions of the rows that match.
@@ -153,9 +162,9 @@ impl Chunk {
         }
     }
 
-    /// Number of rows that match; at least one.
-    pub fn len(&self) -> usize {
-        self.picked.as_ref().map_or(self.columns().len(), Vec::len)
+    /// The rows, those that do not match included.
+    pub fn loaded(&self) -> &Loaded {
+        &self.loaded
     }
 
     /// The columns; read them only at the positions that [`Chunk::rows`] gives.
@@ -164,8 +173,8 @@ impl Chunk {
     }
 
     /// Another filter in the codes of this chunk; `None` when no row can match it.
-    pub fn codes(&self, filter: Filter<'_>) -> Option<Codes> {
-        Codes::of(self.columns(), filter)
+    pub fn codes(&self, filter: Filter<'_>) -> Result<Option<Codes>, Error> {
+        Codes::of(&self.loaded, filter)
     }
 
     /// The dictionary of a column; `None` when no row of the chunk has a value.
@@ -242,6 +251,7 @@ pub(super) enum Rows<'c> {
 impl Iterator for Rows<'_> {
     type Item = usize;
 
+    #[inline]
     fn next(&mut self) -> Option<usize> {
         match self {
             Rows::Every(rows) => rows.next(),

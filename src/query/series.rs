@@ -2,17 +2,44 @@
 //!
 //! Points are whole intervals since the epoch (UTC), so that asking again later gives the same points; the first and the last may reach
 //! beyond the range but count only what lies in it. Points without events are there too, with zeroes: a chart must not join over a gap.
+//! [`matrix`](super::matrix) does the same for every value of a dimension, [`week`](super::week) for the hours of a week.
 //! At most [`POINTS_MAX`](super::params::POINTS_MAX) points of at most 6 kB are held.
 
 use serde::Serialize;
 
 use crate::clock::Millis;
 
+use super::matrix::{Matrix, matrix};
 use super::number::rate;
 use super::tally::{Tally, shown};
+use super::week::{Week, week};
 use super::{Error, Moment, Params, Scan};
 
-/// The answer of `series`.
+/// The answer of `series`, in the shape that the parameters ask for.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// One series.
+    Points(Series),
+    /// With `by`: one for each value.
+    Lines(Matrix),
+    /// With `group=hour_of_week`.
+    Hours(Week),
+}
+
+/// Answers `series` in the shape that `params` ask for.
+///
+/// # Errors
+/// [`Error::Stopped`], [`Error::Damaged`], [`Error::Erased`].
+pub fn answer(scan: &Scan<'_>, params: &Params) -> Result<Answer, Error> {
+    match params.by {
+        _ if params.by_hour_of_week => week(scan, params).map(Answer::Hours),
+        Some(by) => matrix(scan, params, by).map(Answer::Lines),
+        None => series(scan, params).map(Answer::Points),
+    }
+}
+
+/// The answer of `series` without `by` and `group`.
 #[derive(Debug, Serialize)]
 pub struct Series {
     /// Start of the range, inclusive.
@@ -26,7 +53,7 @@ pub struct Series {
 }
 
 /// The events of one interval.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Point {
     /// Start of the interval.
     pub time: Moment,
@@ -42,41 +69,78 @@ pub struct Point {
     pub p95_ms: Option<f64>,
 }
 
+impl Point {
+    pub(super) fn of(time: i64, tally: &Tally) -> Point {
+        Point {
+            time: Moment(Millis(time)),
+            events: tally.events,
+            errors: tally.errors,
+            error_rate: rate(tally.errors, tally.events),
+            mean_ms: shown(tally.durations.mean()),
+            p95_ms: shown(tally.durations.quantile(0.95)),
+        }
+    }
+}
+
+/// Which interval a time lies in.
+pub(super) struct Intervals {
+    start: i64,
+    length: i64,
+    /// The last one found, and its times: neighbours mostly share one, and dividing costs more than looking.
+    last: (usize, std::ops::Range<i64>),
+}
+
+impl Intervals {
+    /// Those of `length` from `start` on.
+    pub fn new(start: i64, length: i64) -> Intervals {
+        Intervals { start, length, last: (0, 0..0) }
+    }
+
+    /// Those of the points of a series.
+    pub fn of(params: &Params) -> Intervals {
+        Intervals::new(params.first_point(), params.interval_ms)
+    }
+
+    /// The number of the interval; of what lies before the first, one that nothing has.
+    #[inline]
+    pub fn at(&mut self, time: i64) -> usize {
+        if !self.last.1.contains(&time) {
+            let number = time.saturating_sub(self.start).div_euclid(self.length);
+            let begin = self.begin(number);
+            self.last = (usize::try_from(number).unwrap_or(usize::MAX), begin..begin.saturating_add(self.length));
+        }
+        self.last.0
+    }
+
+    /// When an interval begins.
+    pub fn begin(&self, number: i64) -> i64 {
+        self.start.saturating_add(number.saturating_mul(self.length))
+    }
+
+    /// Tallies of neighbouring intervals as points, from the first on.
+    pub fn points(&self, tallies: &[Tally]) -> Vec<Point> {
+        (0..).zip(tallies).map(|(number, tally)| Point::of(self.begin(number), tally)).collect()
+    }
+}
+
 /// The rows that `params` asks for, by interval.
 ///
 /// # Errors
 /// [`Error::Stopped`], [`Error::Damaged`], [`Error::Erased`].
 pub fn series(scan: &Scan<'_>, params: &Params) -> Result<Series, Error> {
-    let (start, interval_ms) = (params.first_point(), params.interval_ms);
+    let mut intervals = Intervals::of(params);
     let mut tallies = vec![Tally::default(); usize::try_from(params.points()).unwrap_or(0)];
     for chunk in scan.chunks(&Tally::need(), params.filter()) {
         let chunk = chunk?;
         let rows = chunk.view();
-        // The point of the row before, and its times: neighbours mostly share one, and dividing costs more than looking.
-        let (mut point, mut times) = (0, 0..0);
         for row in chunk.rows() {
-            let time = rows.time(row);
-            if !times.contains(&time) {
-                let whole = time.saturating_sub(start).div_euclid(interval_ms);
-                let begin = start.saturating_add(whole.saturating_mul(interval_ms));
-                (point, times) =
-                    (usize::try_from(whole).unwrap_or(usize::MAX), begin..begin.saturating_add(interval_ms));
-            }
-            if let Some(tally) = tallies.get_mut(point) {
+            if let Some(tally) = tallies.get_mut(intervals.at(rows.time(row))) {
                 tally.take(rows, row);
             }
         }
     }
-    let starts = (0..).map(|point: i64| Millis(start.saturating_add(point.saturating_mul(interval_ms))));
-    let points = starts.zip(&tallies).map(|(time, tally)| Point {
-        time: Moment(time),
-        events: tally.events,
-        errors: tally.errors,
-        error_rate: rate(tally.errors, tally.events),
-        mean_ms: shown(tally.durations.mean()),
-        p95_ms: shown(tally.durations.quantile(0.95)),
-    });
-    Ok(Series { from: Moment(params.from), to: Moment(params.to), interval_ms, points: points.collect() })
+    let points = intervals.points(&tallies);
+    Ok(Series { from: Moment(params.from), to: Moment(params.to), interval_ms: params.interval_ms, points })
 }
 
 #[cfg(test)]

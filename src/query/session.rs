@@ -1,14 +1,6 @@
-//! Sessions: which events belong together, and what is told of them.
+//! `sessions`: what is told of each session.
 //!
-//! A session is found by its `session` value and by time. Events arrive in no particular order, so none is started or ended by an arrival.
-//! Instead every value has a list of visits (spans of time further apart than the timeout), and each event widens the visit that it
-//! touches, joins the two that it bridges, or opens one of its own (`touch`). That gives what sorting by time and splitting at the gaps
-//! would give, in one pass and without holding the rows. With a timeout of 30 minutes:
-//!
-//! ```text
-//! 10:00        ─► [10:00]                      11:00        ─► [10:00 10:20] [11:00]
-//! 10:20        ─► [10:00 10:20]                10:45        ─► [10:00 ─────── 11:00]
-//! ```
+//! Which events belong together is decided by time: see `visit`.
 //!
 //! What a session says of itself is the first that is known of it by event time, since some SDKs name the client in every second event only.
 //! A session that reaches beyond the range asked for is told as far as it lies inside. Sessions are ordered by last activity, the newest
@@ -20,106 +12,18 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::clock::Millis;
-use crate::store::columns::{ABSENT, Columns, Dictionary};
+use crate::store::columns::Columns;
 use crate::store::need::{Need, Plain};
 use crate::store::row::TextColumn;
 
 use super::group::{Entries, Groups, Names};
 use super::params::Cursor;
 use super::scan::{Chunk, Filter, View, error_need};
+use super::visit::{Detail, Visit, touch};
 use super::{Error, Moment, Params, Scan};
 
 /// Distinct tools that are told of one session; of more, the first to arrive.
 pub const TOOLS_MAX: usize = 100;
-
-/// One span of activity of a session.
-#[derive(Default)]
-pub(super) struct Visit<T> {
-    pub first: i64,
-    pub last: i64,
-    pub detail: T,
-}
-
-impl<T> Visit<T> {
-    /// Whether the session goes on at `now`.
-    pub fn is_active(&self, now: Millis, timeout_ms: i64) -> bool {
-        now.since(Millis(self.last)) <= timeout_ms
-    }
-}
-
-/// What is gathered of a visit.
-pub(super) trait Detail: Default {
-    /// Takes in what was gathered of a later visit.
-    fn merge(&mut self, later: Self);
-}
-
-impl Detail for () {
-    fn merge(&mut self, _later: Self) {}
-}
-
-/// The visit that something at `time` belongs to, widened to include it. `visits` stay in order and further apart than the timeout.
-pub(super) fn touch<T: Detail>(visits: &mut Vec<Visit<T>>, time: i64, timeout_ms: i64) -> &mut Visit<T> {
-    touch_span(visits, (time, time), timeout_ms)
-}
-
-/// The same for a span in which no two neighbours lie further apart than the timeout.
-fn touch_span<T: Detail>(visits: &mut Vec<Visit<T>>, (first, last): (i64, i64), timeout_ms: i64) -> &mut Visit<T> {
-    let at = visits.partition_point(|visit| visit.last.saturating_add(timeout_ms) < first);
-    let reaches = |visit: &&Visit<T>| visit.first.saturating_sub(timeout_ms) <= last;
-    let reached = visits.iter().skip(at).take_while(reaches).count();
-    if reached == 0 {
-        visits.insert(at, Visit { first, last, detail: T::default() });
-    }
-    let bridged = if reached > 1 { visits.drain(at + 1..at + reached).collect() } else { Vec::new() };
-    let visit = visits.get_mut(at).expect("a visit was found or inserted at this place");
-    visit.first = visit.first.min(first);
-    visit.last = visit.last.max(last);
-    for later in bridged {
-        visit.last = visit.last.max(later.last);
-        visit.detail.merge(later.detail);
-    }
-    visit
-}
-
-/// Counts sessions where nothing else is asked of them.
-#[derive(Default)]
-pub(super) struct Counter(Groups<Vec<Visit<()>>>);
-
-impl Counter {
-    /// Takes in the rows of a chunk.
-    pub fn take(&mut self, chunk: &Chunk, timeout_ms: i64) {
-        const NOTHING: (i64, i64) = (i64::MAX, i64::MIN);
-        let Some(sessions) = chunk.dictionary(TextColumn::Session) else { return };
-        let rows = chunk.view();
-        // The present visit of each session: rows of a visit mostly come together, and only what is left at its end is looked up.
-        let mut present = vec![NOTHING; sessions.len() as usize + 1];
-        for row in chunk.rows() {
-            let (code, time) = (sessions.code(row), rows.time(row));
-            let Some(span) = present.get_mut(code as usize) else { continue };
-            let begin = span.0.saturating_sub(timeout_ms);
-            if time < begin || time > span.1.saturating_add(timeout_ms) {
-                self.put(sessions, code, *span, timeout_ms);
-                *span = NOTHING;
-            }
-            *span = (span.0.min(time), span.1.max(time));
-        }
-        for (code, span) in (ABSENT..).zip(present) {
-            self.put(sessions, code, span, timeout_ms);
-        }
-    }
-
-    fn put(&mut self, sessions: Dictionary<'_>, code: u32, span: (i64, i64), timeout_ms: i64) {
-        let visits = sessions.value(code).filter(|_| span.0 <= span.1).and_then(|value| self.0.entry(value));
-        if let Some(visits) = visits {
-            touch_span(visits, span, timeout_ms);
-        }
-    }
-
-    /// Number of sessions.
-    pub fn count(self) -> u64 {
-        self.0.into_entries().iter().map(|(_, visits)| visits.len() as u64).sum()
-    }
-}
 
 /// When something was said: event time, then arrival.
 type At = (i64, i64);
@@ -358,14 +262,14 @@ pub(super) fn find(scan: &Scan<'_>, wanted: Filter<'_>, timeout_ms: i64) -> Resu
     let need = need.text(TextColumn::Session).plain(Plain::Time).plain(Plain::Received).attribute(USER_AGENT);
     for chunk in scan.chunks(&need, Filter { session: wanted.session, ..Filter::default() }) {
         let chunk = chunk?;
-        let codes = chunk.codes(wanted);
+        let codes = chunk.codes(wanted)?;
         let Some(mut entries) = sessions.of(chunk.dictionary(TextColumn::Session)) else { continue };
         let mut texts = texts.of(&chunk);
         for row in chunk.rows() {
             if let Some(visits) = entries.at(row) {
                 let facts = &mut touch(visits, texts.rows.time(row), timeout_ms).detail;
                 texts.tell(row, facts);
-                facts.wanted |= codes.is_some_and(|codes| codes.matches(chunk.columns(), row));
+                facts.wanted |= codes.as_ref().is_some_and(|codes| codes.matches(chunk.columns(), row));
             }
         }
     }
@@ -505,22 +409,6 @@ mod tests {
             }
             prop_assert!(pages.next().is_none());
         }
-    }
-
-    #[test]
-    fn a_late_event_joins_what_was_apart() {
-        let mut visits: Vec<Visit<()>> = Vec::new();
-        let mut spans = |minute: i64| {
-            touch(&mut visits, minute * MINUTE, 30 * MINUTE);
-            visits.iter().map(|v| (v.first / MINUTE, v.last / MINUTE)).collect::<Vec<_>>()
-        };
-        assert_eq!(spans(600), [(600, 600)]);
-        assert_eq!(spans(620), [(600, 620)]);
-        assert_eq!(spans(660), [(600, 620), (660, 660)]);
-        assert_eq!(spans(700), [(600, 620), (660, 660), (700, 700)]);
-        assert_eq!(spans(650), [(600, 660), (700, 700)]);
-        assert_eq!(spans(569), [(569, 569), (600, 660), (700, 700)]);
-        assert_eq!(spans(730), [(569, 569), (600, 660), (700, 730)]);
     }
 
     #[test]

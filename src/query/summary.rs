@@ -7,8 +7,8 @@ use crate::store::row::TextColumn;
 
 use super::group::Distinct;
 use super::number::rate;
-use super::session::Counter;
 use super::tally::{Tally, shown};
+use super::visit::Counter;
 use super::{Error, Moment, Params, Scan};
 
 /// Codes of event types lie below this.

@@ -1,19 +1,14 @@
 //! `top`: the totals by a dimension, the busiest first.
 //!
 //! What does not fit into the limit is added up in `other`, what has no value in `absent`: rows, other and absent together are the total.
-//! Dimensions that could single out a person are refused when the parameters are read.
-
-use std::cmp::Reverse;
+//! Dimensions that could single out a person are under [disclosure control](super::disclosure).
 
 use serde::Serialize;
 
-use crate::privacy::event::EventType;
-use crate::store::need::Plain;
-use crate::store::row::TextColumn;
-
-use super::group::{Groups, Numbers};
+use super::disclosure::{Disclosure, Guard};
 use super::params::By;
-use super::tally::{Cells, Tally};
+use super::ranking::{self, Cell, Whom};
+use super::tally::Cells;
 use super::{Error, Moment, Params, Scan};
 
 /// The answer of `top`.
@@ -27,12 +22,15 @@ pub struct Top {
     pub by: &'static str,
     /// The busiest values; equally busy ones in the order of their keys.
     pub rows: Vec<Row>,
-    /// All values that did not fit.
+    /// All values that did not fit, or that too few people have.
     pub other: Option<Other>,
     /// The events that have no value.
     pub absent: Option<Cells>,
-    /// All events.
-    pub total: Cells,
+    /// All events; `null` when they are about too few people.
+    pub total: Option<Cells>,
+    /// What is not shown, where the dimension is linked to people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disclosure: Option<Disclosure>,
 }
 
 /// The events of one value.
@@ -45,7 +43,7 @@ pub struct Row {
     pub cells: Cells,
 }
 
-/// The events of all values beyond the limit.
+/// The events of all values that are not in a row of their own.
 #[derive(Debug, Serialize)]
 pub struct Other {
     /// Number of distinct values.
@@ -59,87 +57,34 @@ pub struct Other {
 ///
 /// # Errors
 /// [`Error::Stopped`], [`Error::Damaged`], [`Error::Erased`].
-pub fn top(scan: &Scan<'_>, params: &Params) -> Result<Top, Error> {
-    let (groups, absent) = match params.by {
-        By::Type => by_number(scan, params, Plain::EventType)?,
-        By::Status => by_number(scan, params, Plain::Status)?,
-        By::Name | By::Method | By::Client | By::Server | By::Model | By::Language | By::Error => {
-            by_text(scan, params, params.by.column().unwrap_or(TextColumn::Name))?
-        }
-    };
-    Ok(answer(params, groups, absent))
-}
-
-/// The tallies by value, and that of the rows without one.
-type Gathered = (Vec<(Box<str>, Tally)>, Tally);
-
-fn by_text(scan: &Scan<'_>, params: &Params, column: TextColumn) -> Result<Gathered, Error> {
-    let mut groups: Groups<Tally> = Groups::default();
-    let mut absent = Tally::default();
-    for chunk in scan.chunks(&Tally::need().text(column), params.filter()) {
-        let chunk = chunk?;
-        let rows = chunk.view();
-        let mut entries = groups.of(chunk.dictionary(column));
-        for row in chunk.rows() {
-            let entry = entries.as_mut().and_then(|entries| entries.at(row));
-            entry.unwrap_or(&mut absent).take(rows, row);
-        }
-    }
-    Ok((groups.into_entries(), absent))
-}
-
-fn by_number(scan: &Scan<'_>, params: &Params, column: Plain) -> Result<Gathered, Error> {
-    let mut groups: Numbers<Tally> = Numbers::default();
-    let mut absent = Tally::default();
-    let of_type = column == Plain::EventType;
-    for chunk in scan.chunks(&Tally::need().plain(column), params.filter()) {
-        let chunk = chunk?;
-        let rows = chunk.view();
-        for row in chunk.rows() {
-            let number = if of_type { Some(u16::from(rows.type_code(row))) } else { rows.columns.status(row) };
-            let entry = number.and_then(|number| groups.at(number));
-            entry.unwrap_or(&mut absent).take(rows, row);
-        }
-    }
-    let text = |number: u16| match u8::try_from(number).ok().and_then(EventType::from_code).filter(|_| of_type) {
-        Some(event_type) => event_type.name().into(),
-        None => number.to_string().into_boxed_str(),
-    };
-    Ok((groups.into_entries().into_iter().map(|(number, tally)| (text(number), tally)).collect(), absent))
-}
-
-fn answer(params: &Params, mut groups: Vec<(Box<str>, Tally)>, absent: Tally) -> Top {
-    groups.sort_unstable_by(|(a, x), (b, y)| Reverse(x.events).cmp(&Reverse(y.events)).then_with(|| a.cmp(b)));
-    let (shown, beyond) = groups.split_at(params.limit.min(groups.len()));
-    let sum = |groups: &[(Box<str>, Tally)]| {
-        groups.iter().fold(Tally::default(), |mut sum, (_, tally)| {
-            sum.merge(tally);
-            sum
-        })
-    };
-    let rest = sum(beyond);
-    let mut total = sum(shown);
-    total.merge(&rest);
-    total.merge(&absent);
-    Top {
+pub fn top(scan: &Scan<'_>, params: &Params, guard: Guard) -> Result<Top, Error> {
+    let by = params.by.unwrap_or(By::Name);
+    let guard = if by.is_subject_linked() { guard } else { Guard::OFF };
+    let whom = if guard.is_on() { Whom::People } else { Whom::Nobody };
+    let ranked = ranking::gather(scan, params, by, whom)?.ranked(params.limit, guard);
+    let row = |(key, cell): (Box<str>, Cell)| Row { key: key.into(), cells: cell.tally.cells() };
+    Ok(Top {
         from: Moment(params.from),
         to: Moment(params.to),
-        by: params.by.name(),
-        rows: shown.iter().map(|(key, tally)| Row { key: key.to_string(), cells: tally.cells() }).collect(),
-        other: (!beyond.is_empty()).then(|| Other { keys: beyond.len() as u64, cells: rest.cells() }),
-        absent: (absent.events > 0).then(|| absent.cells()),
-        total: total.cells(),
-    }
+        by: by.name(),
+        rows: ranked.rows.into_iter().map(row).collect(),
+        other: ranked.other.map(|(keys, cell)| Other { keys, cells: cell.tally.cells() }),
+        absent: ranked.absent.map(|cell| cell.tally.cells()),
+        total: ranked.total.map(|cell| cell.tally.cells()),
+        disclosure: ranked.disclosure,
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cmp::Reverse;
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;
 
     use super::super::oracle::{self, Sample, close, samples, within_one_percent};
     use super::super::params::Question;
+    use super::super::tally::Tally;
     use super::*;
 
     fn check(cells: &Cells, rows: &[&Sample]) {
@@ -154,18 +99,23 @@ mod tests {
     proptest! {
         #[test]
         fn agrees_with_counting_row_by_row(samples in samples(), chunk in 1..20usize, query in oracle::query(), limit in 1..5usize) {
-            for by in [By::Name, By::Type, By::Status, By::Client] {
-                let params = Params { by, limit, ..query.params(Question::Top) };
+            for by in [By::Name, By::Type, By::Status, By::Client, By::User] {
+                let params = Params { by: Some(by), limit, ..query.params(Question::Top) };
                 let rows = query.matching(&samples);
                 let parts = query.parts(&samples, chunk);
-                let found = top(&Scan::new(&parts, 1000).unwrap(), &params).unwrap();
+                let found = top(&Scan::new(&parts, 1000).unwrap(), &params, Guard::OFF).unwrap();
                 let mut groups: BTreeMap<Option<String>, Vec<&Sample>> = BTreeMap::new();
                 for sample in &rows {
-                    let key = match by {
-                        By::Type => Some(sample.event_type.name().to_owned()),
-                        By::Status => sample.status.map(|s| s.to_string()),
-                        By::Client => sample.client.clone().map(|c| c.0),
-                        By::Name | By::Method | By::Server | By::Model | By::Language | By::Error => sample.name.clone(),
+                    let key = if by == By::Type {
+                        Some(sample.event_type.name().to_owned())
+                    } else if by == By::Status {
+                        sample.status.map(|s| s.to_string())
+                    } else if by == By::Client {
+                        sample.client.clone().map(|c| c.0)
+                    } else if by == By::User {
+                        sample.user.clone()
+                    } else {
+                        sample.name.clone()
                     };
                     groups.entry(key).or_default().push(sample);
                 }
@@ -183,7 +133,7 @@ mod tests {
                     check(&other.cells, &beyond.iter().flat_map(|(_, rows)| rows.iter().copied()).collect::<Vec<_>>());
                 }
                 check(&found.absent.clone().unwrap_or_else(|| Tally::default().cells()), &absent);
-                check(&found.total, &rows);
+                check(&found.total.unwrap(), &rows);
             }
         }
     }
@@ -193,7 +143,7 @@ mod tests {
         let named = |name: &str| Sample { name: Some(name.into()), duration: Some(10.0), ..Sample::default() };
         let parts = oracle::parts(&[named("scan"), named("scan"), named("list"), Sample::default()], 2);
         let params = Params { limit: 1, ..oracle::Query::default().params(Question::Top) };
-        let found = top(&Scan::new(&parts, 10).unwrap(), &params).unwrap();
+        let found = top(&Scan::new(&parts, 10).unwrap(), &params, Guard::of(10)).unwrap();
         let cells = |events: u64, ms: Option<f64>| serde_json::json!({"events": events, "errors": 0, "error_rate": 0.0, "mean_ms": ms, "p95_ms": ms, "last_seen": "1970-01-01T00:00:00.000Z"});
         let with = |mut cells: serde_json::Value, name: &str, value: serde_json::Value| {
             cells[name] = value;

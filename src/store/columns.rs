@@ -269,7 +269,7 @@ impl Columns {
 }
 
 /// The member of a JSON object at a dotted path; a name that itself has dots is found too.
-pub(super) fn member<'j>(object: &'j str, path: &str) -> Option<Cow<'j, str>> {
+pub fn member<'j>(object: &'j str, path: &str) -> Option<Cow<'j, str>> {
     let members: HashMap<Cow<'j, str>, &'j RawValue, DefaultHashBuilder> = serde_json::from_str(object).ok()?;
     if let Some(value) = members.get(path) {
         return match value.get().as_bytes().first()? {

@@ -13,7 +13,7 @@ pub struct Need {
 }
 
 /// A column that is not text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Plain {
     /// When the event happened.

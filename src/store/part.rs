@@ -61,6 +61,12 @@ impl Part {
         Part { source, class: Class::Mcp, not_before: Millis(i64::MIN), from, to, hidden: None }
     }
 
+    /// The same rows as those of another class.
+    #[cfg(test)]
+    pub(crate) fn with_class(self, class: Class) -> Part {
+        Part { class, ..self }
+    }
+
     /// The retention class.
     pub fn class(&self) -> Class {
         self.class

@@ -47,6 +47,7 @@ impl Door {
                 route.path.replace("{id}", doomed.split('_').nth(1).expect("the key's id"))
             }
             ("GET", "/v1/admin/keys" | "/v1/admin/quarantine") => format!("{}?tenant=acme", route.path),
+            ("GET", "/v1/query/funnel") => format!("{}?steps=scan,list", route.path),
             _ => route
                 .path
                 .replace("{key}", &self.key)
@@ -102,7 +103,9 @@ fn every_route_answers_with_its_status_and_type() {
     let door = Door::open();
     for route in ROUTES {
         let (status, content_type) = match (route.method, route.path) {
-            (_, "/" | "/no/such/route") => (404, "application/problem+json"),
+            (_, "/" | "/no/such/route" | "/v1/query/sessions/{id}" | "/v1/query/traces/{id}") => {
+                (404, "application/problem+json")
+            }
             ("POST", "/v1/events" | "/t/{key}/v1/events") => (200, "application/json"),
             ("POST", "/v1/public/events" | "/t/{key}/v1/public/events") => (202, "application/json"),
             ("POST", _) => (201, "application/json"),
@@ -157,6 +160,9 @@ fn problems_have_all_members_and_never_repeat_what_was_sent() {
         (400, get("/v1/query/summary?from=M")),
         (400, get("/v1/query/top?by=M")),
         (400, get("/v1/query/sessions?cursor=M")),
+        (404, get("/v1/query/sessions/M")),
+        (404, get("/v1/query/traces/M")),
+        (400, get("/v1/query/sessions/M?cursor=M")),
         (400, get("/api/analytics?M=M")),
         (400, get("/v1/audit/records?from=M")),
         (400, gateway.get("/v1/admin/keys", &admin)),

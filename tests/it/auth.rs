@@ -194,7 +194,7 @@ fn what_is_missing_and_what_is_not_allowed_is_said_as_rfc_6750_says_it() {
     let scope = |scope: &str| format!(r#"Bearer realm="tidegate", error="insufficient_scope", scope="{scope}""#);
     assert_eq!(challenge(gateway.get(DOOR, &key), 403), scope("query"));
     assert_eq!(challenge(gateway.get("/api/export", &reader), 403), scope("export"));
-    assert_eq!(challenge(gateway.get(&format!("{DOOR}?session=s"), &reader), 403), scope("export"));
+    assert_eq!(challenge(gateway.get("/v1/query/series?by=user", &reader), 403), scope("export"));
     assert_eq!(challenge(gateway.get("/v1/audit/records", &reader), 403), scope("compliance"));
     assert_eq!(challenge(gateway.get("/v1/admin/tenants", &reader), 403), scope("admin"));
     assert_eq!(challenge(gateway.post_events(&reader, &json!({})), 403), scope("ingest"));

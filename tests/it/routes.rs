@@ -30,7 +30,7 @@ const fn route(method: &'static str, path: &'static str, needs: Needs) -> Route 
 }
 
 /// Every route.
-pub const ROUTES: [Route; 33] = [
+pub const ROUTES: [Route; 43] = [
     route("POST", "/v1/events", Needs::Ingest),
     route("POST", "/t/{key}/v1/events", Needs::Ingest),
     route("POST", "/v1/public/events", Needs::Ingest),
@@ -38,7 +38,17 @@ pub const ROUTES: [Route; 33] = [
     route("GET", "/v1/query/summary", Needs::Scope("query")),
     route("GET", "/v1/query/series", Needs::Scope("query")),
     route("GET", "/v1/query/top", Needs::Scope("query")),
+    route("GET", "/v1/query/geo", Needs::Scope("query")),
+    route("GET", "/v1/query/funnel", Needs::Scope("query")),
+    route("GET", "/v1/query/retention", Needs::Scope("query")),
+    route("GET", "/v1/query/journeys", Needs::Scope("query")),
+    route("GET", "/v1/query/users", Needs::Scope("export")),
+    route("GET", "/v1/query/errors", Needs::Scope("export")),
     route("GET", "/v1/query/sessions", Needs::Scope("export")),
+    route("GET", "/v1/query/sessions/{id}", Needs::Scope("export")),
+    route("GET", "/v1/query/traces/{id}", Needs::Scope("export")),
+    route("POST", "/v1/query/sql", Needs::Scope("export")),
+    route("GET", "/v1/export", Needs::Scope("export")),
     route("GET", "/api/analytics", Needs::Scope("query")),
     route("GET", "/api/sessions", Needs::Scope("export")),
     route("GET", "/api/export", Needs::Scope("export")),

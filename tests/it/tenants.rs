@@ -143,7 +143,16 @@ fn no_route_shows_or_changes_anything_of_another_tenant() {
 fn every_reading_route_shows_its_own_tenant_its_own_data() {
     let two = Two::begin();
     for (tenant, name, other) in [(&two.acme, ACME, RIVAL), (&two.rival, RIVAL, ACME)] {
-        for path in ["/v1/query/top", "/v1/query/sessions", "/api/analytics", "/api/sessions", "/api/export"] {
+        for path in [
+            "/v1/query/top",
+            "/v1/query/series?by=name&interval=1h",
+            "/v1/query/journeys",
+            "/v1/query/sessions",
+            &format!("/v1/query/sessions/{name}-session"),
+            "/api/analytics",
+            "/api/sessions",
+            "/api/export",
+        ] {
             let answer = two.gateway.get(path, &tenant.token).expect(200).text();
             assert!(answer.contains(&format!("{name}-")), "{path} does not show {name} its own data: {answer}");
             assert!(!answer.contains(&format!("{other}-")), "{path} shows {name} data of {other}");
