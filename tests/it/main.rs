@@ -22,6 +22,7 @@ mod bad_input;
 mod config;
 mod conservation;
 mod export;
+mod format;
 mod journey;
 mod limits;
 mod questions;
