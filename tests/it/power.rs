@@ -16,18 +16,18 @@ use std::thread;
 use fault_env::{Fault, FaultEnv, Loss, Operation};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tidegate::app::{Gateway, block_on, database};
+use tidegate::app::{self, Gateway, block_on, database};
 use tidegate::audit::tree::verify_consistency;
 use tidegate::audit::{self, Action, Head, Subject};
 use tidegate::clock::{ManualClock, Millis};
 use tidegate::config::{self, Config, Overrides};
-use tidegate::id::{SystemEntropy, TenantId};
+use tidegate::id::{Entropy, SystemEntropy, TenantId};
 use tidegate::ingest::{Ack, Context, Sender};
 use tidegate::keys::{KeyKind, SigningKey};
 use tidegate::kv::Kv;
 use tidegate::privacy::Signals;
 use tidegate::protocol::native::Form;
-use tidegate::store;
+use tidegate::store::check;
 use tidegate::store::need::Need;
 
 use crate::books::{self, Books};
@@ -230,7 +230,9 @@ impl Plant {
         }
         assert_eq!(gateway.services.ingest.ledger.total().imbalance(), 0, "events vanished from the books");
         self.check_audit(gateway);
-        store::check(&gateway.services.kv).unwrap();
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let vault = Arc::new(app::vault(&self.config, &gateway.key_file, &entropy));
+        check::check(&gateway.services.kv, &vault, &mut |found| panic!("{}: {}", found.place, found.error)).unwrap();
     }
 
     fn check_audit(&self, gateway: &Gateway) {
@@ -246,7 +248,7 @@ impl Plant {
         }
         let all = log.records(kv, Subject::Gateway, 0, usize::MAX).unwrap();
         let acts =
-            all.iter().filter(|(_, leaf)| audit::StoredRecord::parse(leaf).unwrap().action == Action::ConfigLoaded);
+            all.iter().filter(|(_, leaf)| audit::StoredRecord::parse(leaf).unwrap().action == Action::ConfigLoaded.code());
         assert!(acts.count() as u64 >= self.records.load(Ordering::Relaxed), "a record was acknowledged and is gone");
         let (secret, _) = gateway.key_file.ensure(KeyKind::AuditSigning, [0; 8], 0, &SystemEntropy).unwrap();
         let public = SigningKey::from_seed(&secret).public();
