@@ -16,11 +16,14 @@ mod recovery;
 mod routes;
 
 mod api;
+mod at_rest;
 mod audit;
 mod auth;
+mod backup;
 mod bad_input;
 mod config;
 mod conservation;
+mod erasure;
 mod journey;
 mod limits;
 mod tenants;
