@@ -26,7 +26,7 @@ custom = "400d"
 events_max = 100000
 [limits.each_tenant]
 events_per_second = 100000000
-events_burst = 1000000000
+events_burst = 100000000
 [privacy]
 policy = "policy.toml"
 "#;

@@ -7,12 +7,14 @@
 use std::error::Error;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::json;
-use tokio::task::JoinSet;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::{JoinSet, yield_now};
 
 use tidegate::clock::{DAY_MS, HOUR_MS, Millis};
-use tidegate::ingest::accept::{Ack, Context};
+use tidegate::ingest::{self, Ack, Context, Ingest, Prepared};
 use tidegate::privacy::Signals;
 use tidegate::protocol::native::Form;
 use tidegate::store::Which;
@@ -79,8 +81,7 @@ pub(super) fn run(requests: &Path, dir: &Path, plan: &Plan) -> Result<(), Box<dy
     let Some(first) = requests.next()? else { return Err("no requests".into()) };
     let house = House::open(dir, plan.received(&first))?;
     let begun = Used::now()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let events = runtime.block_on(send(&house, plan, first, &mut requests))?;
+    let events = send(&house, plan, first, &mut requests)?;
     let sent = begun.since()?;
     let mut done = sent;
     if !plan.journal_only {
@@ -106,28 +107,49 @@ pub(super) fn run(requests: &Path, dir: &Path, plan: &Plan) -> Result<(), Box<dy
     Ok(())
 }
 
-async fn send(
-    house: &House,
-    plan: &Plan,
-    first: Request,
-    requests: &mut Requests,
-) -> Result<u64, Box<dyn Error>> {
+/// Requests that wait for their answers.
+struct UnderWay {
+    runtime: Runtime,
+    answers: JoinSet<Result<bool, ingest::Error>>,
+}
+
+impl UnderWay {
+    fn new() -> std::io::Result<UnderWay> {
+        Ok(UnderWay { runtime: Builder::new_current_thread().build()?, answers: JoinSet::new() })
+    }
+
+    fn add(&mut self, ingest: &Arc<Ingest>, prepared: Prepared, events: u64) {
+        let ingest = Arc::clone(ingest);
+        let answer = async move { ingest.commit(prepared, Ack::Synced, None).await.map(|answer| answer.accepted == events) };
+        self.answers.spawn_on(answer, self.runtime.handle());
+        // Lets it hand its rows to the writer.
+        self.runtime.block_on(yield_now());
+    }
+
+    /// Waits until no more than `most` are left.
+    fn wait(&mut self, most: usize) -> Result<(), Box<dyn Error>> {
+        while self.answers.len() > most
+            && let Some(answer) = self.runtime.block_on(self.answers.join_next())
+        {
+            if !answer?? {
+                return Err("not every event was accepted".into());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn send(house: &House, plan: &Plan, first: Request, requests: &mut Requests) -> Result<u64, Box<dyn Error>> {
     let (mut next, mut left) = (Some(first), plan.requests_max);
     let (mut events, mut looked_at, mut day) = (0, 0, 0);
-    let mut under_way = JoinSet::new();
+    let mut under_way = UnderWay::new()?;
     while let Some(request) = next.take().filter(|_| left > 0) {
         let received = plan.received(&request);
         house.clock.reach(received);
-        let context =
-            Context { client_address: None, user_agent: None, signals: Signals::default(), received };
+        let context = Context { client_address: None, user_agent: None, signals: Signals::default(), received };
         let prepared = house.ingest().prepare(sender(&request.tenant), &request.body, Form::Ndjson, &context)?;
-        let (ingest, expected) = (std::sync::Arc::clone(house.ingest()), request.events);
-        under_way.spawn(async move { ingest.commit(prepared, Ack::Synced, None).await.map(|answer| answer.accepted == expected) });
-        while under_way.len() >= plan.in_flight
-            && let Some(ended) = under_way.join_next().await
-        {
-            check(ended??)?;
-        }
+        under_way.add(house.ingest(), prepared, request.events);
+        under_way.wait(plan.in_flight - 1)?;
         events += request.events;
         if !plan.journal_only && events - looked_at >= EVENTS_PER_LOOK {
             looked_at = events;
@@ -140,12 +162,6 @@ async fn send(
         }
         (next, left) = (requests.next()?, left - 1);
     }
-    while let Some(ended) = under_way.join_next().await {
-        check(ended??)?;
-    }
+    under_way.wait(0)?;
     Ok(events)
-}
-
-fn check(all_accepted: bool) -> Result<(), Box<dyn Error>> {
-    if all_accepted { Ok(()) } else { Err("not every event was accepted".into()) }
 }
