@@ -63,6 +63,11 @@ impl Plan {
         })
     }
 
+    /// So that all of it has to be read again at the next start.
+    pub(super) fn for_replay() -> Plan {
+        Plan { in_flight: 8, arrival: Arrival::Nightly, journal_only: true, requests_max: usize::MAX }
+    }
+
     fn received(&self, request: &Request) -> Millis {
         let day = request.newest - request.newest % DAY_MS;
         match self.arrival {
