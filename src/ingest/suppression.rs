@@ -37,7 +37,8 @@ pub struct List {
 impl List {
     /// Whether an event is about somebody on the list.
     pub fn has(&self, event: &RawEvent<'_>) -> bool {
-        let listed = |purpose, value: Option<&str>| value.is_some_and(|value| self.hashes.contains(&self.hash(purpose, value)));
+        let listed =
+            |purpose, value: Option<&str>| value.is_some_and(|value| self.hashes.contains(&self.hash(purpose, value)));
         listed(USER, event.user()) || listed(SESSION, event.session())
     }
 

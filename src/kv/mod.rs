@@ -469,7 +469,9 @@ mod tests {
         assert!(kv.files(Family::Sealed).unwrap().iter().all(|file| file.level > 0));
         kv.unlink(Family::Sealed, &[0], &[5]).unwrap();
         assert_eq!(numbers(&kv), [4, 5, 6], "only a file that lies inside is unlinked");
-        let left_over = std::fs::read_dir(dir.path()).unwrap().filter_map(|entry| entry.unwrap().path().extension().map(|e| e == "ingest"));
+        let left_over = std::fs::read_dir(dir.path())
+            .unwrap()
+            .filter_map(|entry| entry.unwrap().path().extension().map(|e| e == "ingest"));
         assert!(!left_over.into_iter().any(|is_draft| is_draft));
         let copy = dir.path().join("copy");
         kv.checkpoint(&copy).unwrap();

@@ -110,12 +110,7 @@ fn missing_runs(checked: &Checked, vault: &Vault) -> u64 {
     checked.runs.iter().filter(|run| !vault.has_dek(run.id.bucket.tenant, run.dek)).count() as u64
 }
 
-fn check_rollups(
-    kv: &Kv,
-    vault: &Vault,
-    checked: &mut Checked,
-    report: &mut dyn FnMut(Finding),
-) -> Result<(), Error> {
+fn check_rollups(kv: &Kv, vault: &Vault, checked: &mut Checked, report: &mut dyn FnMut(Finding)) -> Result<(), Error> {
     let mut keys = manifest::IndexKeys::new(vault);
     let mut failed = None;
     kv.scan(Family::Rollup, &[], &[], &mut |place, value| {

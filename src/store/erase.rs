@@ -112,7 +112,8 @@ impl Store {
                 break;
             }
         }
-        let rolled: std::collections::BTreeMap<_, bool> = removed.iter().map(|run| (run.id.bucket, run.rolled)).collect();
+        let rolled: std::collections::BTreeMap<_, bool> =
+            removed.iter().map(|run| (run.id.bucket, run.rolled)).collect();
         let written = self.write_runs(sources)?;
         // What was counted in rollups stays counted: they single nobody out.
         let as_before = |run: Run| Run { rolled: rolled.get(&run.id.bucket) == Some(&true), ..run };
@@ -126,7 +127,8 @@ impl Store {
             let chunks: Vec<_> = shelf.open.of_tenant(tenant).map(|(_, chunk)| Arc::clone(chunk)).collect();
             (shelf.runs.of_tenant(tenant).cloned().collect::<Vec<_>>(), chunks)
         };
-        let count = |rows: Option<Vec<bool>>| rows.map_or(0, |rows| rows.iter().filter(|theirs| **theirs).count() as u64);
+        let count =
+            |rows: Option<Vec<bool>>| rows.map_or(0, |rows| rows.iter().filter(|theirs| **theirs).count() as u64);
         let mut found = chunks.iter().map(|chunk| count(subjects.rows(chunk))).sum();
         for run in runs {
             found += count(subjects.rows(&self.reader.verify(&run)?));
@@ -188,4 +190,3 @@ impl Store {
         Ok(())
     }
 }
-

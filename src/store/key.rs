@@ -352,8 +352,10 @@ mod tests {
     fn codes_are_for_ever() {
         assert_eq!(Class::ALL.map(|class| class as u8), [1, 2, 3, 4]);
         assert_eq!(Stream::ALL.map(|stream| stream as u8), [1, 2, 3, 4]);
-        assert_eq!(hex::encode(run(Class::Mcp, 5, 7, [9; 8]).block_key(258)), "02000000050000000000000007090909090909090901"
-            .to_owned() + "0102");
+        assert_eq!(
+            hex::encode(run(Class::Mcp, 5, 7, [9; 8]).block_key(258)),
+            "02000000050000000000000007090909090909090901".to_owned() + "0102"
+        );
         assert_eq!(doomed_parts(&doomed(TenantId([3; 8]), DekId(9))), Some((TenantId([3; 8]), DekId(9))));
     }
 }

@@ -236,7 +236,10 @@ impl Store {
         let segments = runs.iter().map(|run| (run.id.bucket.class, run.id.bucket.hour, run.id.segment));
         let destroyed = self.vault.destroy_deks(keys).map_err(Error::from);
         if let Err(error) = destroyed.and_then(|_| self.unlink_unused(segments.collect())) {
-            tracing::error!(error = &error as &dyn std::error::Error, "what was written in vain stays until the next start");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "what was written in vain stays until the next start"
+            );
         }
     }
 

@@ -59,7 +59,8 @@ impl Run {
     /// The entry's plain bytes.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(128);
-        let flags = [(self.form == Form::Columns, FLAG_COLUMNS), (self.settled, FLAG_SETTLED), (self.rolled, FLAG_ROLLED)];
+        let flags =
+            [(self.form == Form::Columns, FLAG_COLUMNS), (self.settled, FLAG_SETTLED), (self.rolled, FLAG_ROLLED)];
         let flags = flags.into_iter().filter(|(set, _)| *set).fold(0, |flags, (_, flag)| flags | flag);
         out.extend_from_slice(&[VERSION, flags]);
         put_varint(&mut out, u64::from(self.rows));

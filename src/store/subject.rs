@@ -104,7 +104,8 @@ mod tests {
     #[test]
     fn rows_are_theirs_by_user_or_by_session() {
         let mut columns = Columns::default();
-        for (user, session) in [(Some("u_a"), Some("s1")), (None, Some("s2")), (Some("u_b"), Some("s2")), (None, None)] {
+        for (user, session) in [(Some("u_a"), Some("s1")), (None, Some("s2")), (Some("u_b"), Some("s2")), (None, None)]
+        {
             let mut text = [None; TEXT_COLUMNS];
             text[TextColumn::User as usize] = user;
             text[TextColumn::Session as usize] = session;
@@ -122,7 +123,8 @@ mod tests {
             });
         }
         let set = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<BTreeSet<_>>();
-        let of = |users: &[&str], sessions: &[&str]| Subjects { users: set(users), sessions: set(sessions) }.rows(&columns);
+        let of =
+            |users: &[&str], sessions: &[&str]| Subjects { users: set(users), sessions: set(sessions) }.rows(&columns);
         assert_eq!(of(&["u_a"], &[]), Some(vec![true, false, false, false]));
         assert_eq!(of(&["u_a"], &["s2"]), Some(vec![true, true, true, false]));
         assert_eq!(of(&["s2", "u_"], &["u_a"]), None);

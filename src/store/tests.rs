@@ -20,12 +20,8 @@ const NOW: Millis = Millis(20_000 * DAY_MS + 5 * HOUR_MS);
 const KEEP: Retention = Retention { keep_ms: [DAY_MS, 30 * DAY_MS, 30 * DAY_MS, 90 * DAY_MS] };
 const EVER: (Millis, Millis) = (Millis(i64::MIN), Millis(i64::MAX));
 const POLICY: [u8; POLICY_MARK_BYTES] = [9; POLICY_MARK_BYTES];
-const SETTINGS: super::Settings = super::Settings {
-    retention: KEEP,
-    memory_max: 64 << 20,
-    rollup_k: 3,
-    missing_keys: MissingKeys::Refuse,
-};
+const SETTINGS: super::Settings =
+    super::Settings { retention: KEEP, memory_max: 64 << 20, rollup_k: 3, missing_keys: MissingKeys::Refuse };
 
 /// An open store with its writer and keys.
 struct Bench {
@@ -103,8 +99,10 @@ impl Bench {
 
     fn findings(&self) -> Vec<String> {
         let mut findings = Vec::new();
-        check::check(&self.kv, &self.vault, &mut |finding| findings.push(format!("{}: {}", finding.place, finding.error)))
-            .unwrap();
+        check::check(&self.kv, &self.vault, &mut |finding| {
+            findings.push(format!("{}: {}", finding.place, finding.error))
+        })
+        .unwrap();
         findings
     }
 }

@@ -139,7 +139,13 @@ impl Upkeep {
     }
 
     /// Makes a change with its records: `records` and one for every run that will stay as it is.
-    fn make(&self, turn: &Turn<'_>, rewrite: Rewrite, now: Millis, records: Vec<(Subject, Entry)>) -> Result<Done, Error> {
+    fn make(
+        &self,
+        turn: &Turn<'_>,
+        rewrite: Rewrite,
+        now: Millis,
+        records: Vec<(Subject, Entry)>,
+    ) -> Result<Done, Error> {
         let done = tell(&rewrite);
         let rewrite = Arc::new(rewrite);
         let mut entries = records;

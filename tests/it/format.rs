@@ -67,7 +67,8 @@ fn content(gateway: &Gateway) -> Value {
     }
     rows.sort();
     let rollups = store.rollups(tenant, NOW.plus(400 * DAY_MS)).unwrap();
-    let rollups: Vec<String> = rollups.iter().flat_map(|rollup| &rollup.cells).map(|cell| format!("{cell:?}")).collect();
+    let rollups: Vec<String> =
+        rollups.iter().flat_map(|rollup| &rollup.cells).map(|cell| format!("{cell:?}")).collect();
     let digest = blake3::hash(rows.join("\n").as_bytes()).to_hex().to_string();
     json!({ "rows": rows.len(), "digest": digest, "some": rows.iter().step_by(97).collect::<Vec<_>>(), "rollups": rollups })
 }
@@ -101,7 +102,11 @@ fn pack(dir: &Path) -> Vec<u8> {
     let mut packed = Vec::new();
     for place in ["keys", "db", "anchors"] {
         let path = dir.join(place);
-        let inside = if path.is_dir() { fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect() } else { vec![path] };
+        let inside = if path.is_dir() {
+            fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect()
+        } else {
+            vec![path]
+        };
         for file in inside {
             let name = file.strip_prefix(dir).unwrap().to_str().unwrap();
             let is_needed = !name.contains("LOG") && !name.ends_with("LOCK");

@@ -12,8 +12,8 @@ use tidegate::config::{self, Overrides};
 use tidegate::id::{SystemEntropy, TenantId};
 use tidegate::ingest::Ingest;
 use tidegate::ingest::accept::Sender;
-use tidegate::upkeep::{Done, Upkeep};
 use tidegate::store::{Store, Which};
+use tidegate::upkeep::{Done, Upkeep};
 
 /// Memory for events, and rates that never refuse. Everything else is at its default.
 const SETTINGS: &str = r#"
@@ -33,8 +33,21 @@ policy = "policy.toml"
 
 /// Rules that are on by default, by their ids.
 const RULES: [&str; 15] = [
-    "email", "phone", "card", "iban", "ip", "mac", "ssn", "jwt", "bearer", "api_key", "private_key", "url_credentials",
-    "query_secret", "secret_key", "user_path",
+    "email",
+    "phone",
+    "card",
+    "iban",
+    "ip",
+    "mac",
+    "ssn",
+    "jwt",
+    "bearer",
+    "api_key",
+    "private_key",
+    "url_credentials",
+    "query_secret",
+    "secret_key",
+    "user_path",
 ];
 
 /// A clock that jumps to the moment of each request and never goes back.

@@ -125,7 +125,8 @@ impl UnderWay {
 
     fn add(&mut self, ingest: &Arc<Ingest>, prepared: Prepared, events: u64) {
         let ingest = Arc::clone(ingest);
-        let answer = async move { ingest.commit(prepared, Ack::Synced, None).await.map(|answer| answer.accepted == events) };
+        let answer =
+            async move { ingest.commit(prepared, Ack::Synced, None).await.map(|answer| answer.accepted == events) };
         self.answers.spawn_on(answer, self.runtime.handle());
         // Lets it hand its rows to the writer.
         self.runtime.block_on(yield_now());

@@ -12,10 +12,10 @@ use super::super::row::{TEXT_COLUMNS, TextColumn, put_bytes, put_varint};
 use super::attributes::{Parts, Shredder};
 use super::codes::{self, Beside, Wants};
 use super::groups::Groups;
+use super::judge::compressed;
 use super::layout::{Form, Layout, Path};
 use super::shredded::Values;
 use super::strings::{ABSENT, Repeating, Strings};
-use super::judge::compressed;
 use super::{BlockId, ROWS_MAX, TEXT_BYTES_MAX, decimal, ints, series, texts};
 
 /// Below this many rows it is tried whether attributes are smaller taken apart.
