@@ -57,7 +57,7 @@ pub(super) fn store(config: &Config, missing_keys: MissingKeys) -> store::Settin
     store::Settings {
         retention: retention(config),
         memory_max: bytes(config.store.memory_max),
-        rollup_k: 10,
+        rollup_k: usize::try_from(config.query.disclosure_k).unwrap_or(usize::MAX),
         missing_keys,
     }
 }

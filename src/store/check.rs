@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use crate::id::TenantId;
 use crate::keys::Vault;
 use crate::kv::{Family, Kv};
 
@@ -14,6 +15,7 @@ use super::budget::Budget;
 use super::key;
 use super::reader::Reader;
 use super::rollup::Rollup;
+use super::row::Row;
 use super::run::Run;
 use super::{Error, journal, manifest, rollup};
 
@@ -128,6 +130,21 @@ fn check_rollups(
         ControlFlow::Continue(())
     })?;
     failed.map_or(Ok(()), Err)
+}
+
+/// Calls `visit` with every row that is stored, decrypted: of the journal, sealed again or not, and of every run. For who wants to know what is
+/// really there.
+///
+/// # Errors
+/// The first thing that is not what was written.
+pub fn for_each_row(kv: &Arc<Kv>, vault: &Arc<Vault>, visit: &mut dyn FnMut(TenantId, Row<'_>)) -> Result<(), Error> {
+    journal::for_each_frame(kv, vault, &mut |frame| frame.visit(&mut |_, tenant, _, row| visit(tenant, row)))?;
+    let reader = Reader::new(Arc::clone(kv), Arc::clone(vault), Budget::new(usize::MAX), 0);
+    for run in manifest::read_runs(kv, vault)? {
+        let columns = reader.verify(&run)?;
+        (0..columns.len()).filter_map(|row| columns.row(row)).for_each(|row| visit(run.id.bucket.tenant, row));
+    }
+    Ok(())
 }
 
 /// Names a run without naming its tenant's data.

@@ -15,7 +15,8 @@ fn main() {
     println!("cargo:rerun-if-env-changed={}", STANDARD.0);
     let sys = env::var_os("DEP_ROCKSDB_CARGO_MANIFEST_DIR").expect("librocksdb-sys tells where it is");
     let sources = PathBuf::from(sys).join("rocksdb");
-    let standard = env::var(STANDARD.0).unwrap_or_else(|_| STANDARD.1.to_owned());
+    let standard =
+        env::var_os(STANDARD.0).and_then(|set| set.into_string().ok()).unwrap_or_else(|| STANDARD.1.to_owned());
     let mut build = cc::Build::new();
     build.cpp(true).std(standard.trim_start_matches("-std=")).define("NDEBUG", "1");
     DEFINITIONS.iter().for_each(|name| _ = build.define(name, None));

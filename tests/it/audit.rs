@@ -5,15 +5,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rocksdb::{DB, Options};
 use serde_json::{Value, json};
-use tidegate::cli::fsck;
-use tidegate::keys::{KeyFile, KeyKind, SigningKey};
 
 use crate::gateway::{Gateway, Setup};
 
-const FAMILIES: [&str; 8] = ["default", "meta", "journal", "dedupe", "catalog", "audit", "quarantine", "sealed"];
+const FAMILIES: [&str; 10] =
+    ["default", "meta", "journal", "dedupe", "catalog", "audit", "quarantine", "sealed", "manifest", "rollup"];
 /// Acts of one tenant: enough for inner nodes of its log to be stored.
 const ACTS: usize = 40;
 
@@ -46,13 +46,9 @@ impl History {
 
     /// What `fsck` says: its report, or its error.
     fn check(&self) -> Result<String, String> {
-        let keys =
-            KeyFile::peek(&self.gateway.data().join("keys"), KeyKind::AuditSigning, [0; 8], 0).expect("the key file");
-        let public = SigningKey::from_seed(&keys.expect("the signing key")).public();
-        let mut report = Vec::new();
-        let checked = fsck::run(&self.gateway.data(), "tidegate", &public, &mut report);
-        let report = String::from_utf8_lossy(&report).into_owned();
-        checked.map(|()| report.clone()).map_err(|error| format!("{report}{error}"))
+        let output = self.gateway.run(&["fsck"]);
+        let report = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        if output.status.success() { Ok(report) } else { Err(report) }
     }
 
     /// Everything that was stored, as an answer.

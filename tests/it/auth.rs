@@ -79,7 +79,7 @@ fn a_token_that_is_wrong_in_one_respect_is_refused() {
             "the token was issued in the future",
         ),
         ("too long a life", with(body, "exp", now + 2 * 86_400), "the token's lifetime is not accepted"),
-        ("a life of nothing", with(body, "exp", now), "the token's lifetime is not accepted"),
+        ("a life of nothing", with(body, "exp", body["iat"].clone()), "the token's lifetime is not accepted"),
         ("exp as text", with(body, "exp", (now + 60).to_string()), "the token's claims cannot be read"),
         ("nbf as text", with(body, "nbf", "0"), "the token's claims cannot be read"),
         ("exp beyond all time", with(body, "exp", 1e300), "the token's claims cannot be read"),

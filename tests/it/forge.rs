@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tidegate::audit::tree::sha256;
 use tidegate::clock::{Clock, SystemClock};
-use tidegate::keys::{KeyFile, KeyKind, SigningKey};
+use tidegate::keys::{KeyKind, SigningKey};
 
 use crate::gateway::Gateway;
 
@@ -32,8 +32,7 @@ impl Signer {
 
     /// The key with which this gateway signs its own tokens.
     pub fn of(gateway: &Gateway) -> Signer {
-        let secret = KeyFile::peek(&gateway.data().join("keys"), KeyKind::Signing, [0; 8], 0).expect("the key file");
-        Signer::Own(SigningKey::from_seed(&secret.expect("the signing key")))
+        Signer::Own(SigningKey::from_seed(&gateway.secret(KeyKind::Signing)))
     }
 
     /// The public half: 32 bytes, or an uncompressed point.

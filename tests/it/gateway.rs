@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -15,6 +16,8 @@ use reqwest::blocking::{Client, RequestBuilder};
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tidegate::id::SystemEntropy;
+use tidegate::keys::{KeyFile, KeyKind, Secret};
 
 /// Whatever takes longer than this hangs. Never the measure of a promise.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -208,6 +211,12 @@ impl Gateway {
         assert!(!lines[0].trim().is_empty() && out.ends_with('\n'), "{args:?} printed an unfinished line");
         assert!(!err.trim().is_empty(), "{args:?} has no words on standard error");
         lines[0].to_owned()
+    }
+
+    /// A key of the gateway itself, out of its key file.
+    pub fn secret(&self, kind: KeyKind) -> Arc<Secret> {
+        let file = KeyFile::open_read_only(&self.data().join("keys"), &SystemEntropy).expect("the key file");
+        file.find(kind, [0; 8], 0).expect("the key")
     }
 
     /// The operator's key.

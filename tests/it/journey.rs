@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tidegate::audit::note::{Checkpoint, VerifierKey};
 use tidegate::audit::tree::{Frontier, leaf_hash};
 use tidegate::clock::{Clock, MINUTE_MS, Millis, SystemClock};
-use tidegate::keys::{KeyFile, KeyKind, SigningKey};
+use tidegate::keys::{KeyKind, SigningKey};
 
 use crate::gateway::{Gateway, send};
 use crate::pack::{ENCODINGS, packed};
@@ -246,9 +246,7 @@ impl Story {
 
     /// The signed root is the root of the leaves as everybody can read them, in the tenant's log and in the gateway's.
     fn the_proof_holds(&self, gateway: &Gateway) {
-        let secret =
-            KeyFile::peek(&gateway.data().join("keys"), KeyKind::AuditSigning, [0; 8], 0).expect("the key file");
-        let public = SigningKey::from_seed(&secret.expect("the key that signs checkpoints")).public();
+        let public = SigningKey::from_seed(&gateway.secret(KeyKind::AuditSigning)).public();
         let logs = [
             (self.tenant.as_str(), format!("tidegate/audit/{}", self.tenant), &self.officer),
             ("gateway", "tidegate/audit".to_owned(), &gateway.admin_key()),

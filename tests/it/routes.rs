@@ -30,7 +30,7 @@ const fn route(method: &'static str, path: &'static str, needs: Needs) -> Route 
 }
 
 /// Every route.
-pub const ROUTES: [Route; 37] = [
+pub const ROUTES: [Route; 43] = [
     route("POST", "/v1/events", Needs::Ingest),
     route("POST", "/t/{key}/v1/events", Needs::Ingest),
     route("POST", "/v1/public/events", Needs::Ingest),
@@ -63,6 +63,12 @@ pub const ROUTES: [Route; 37] = [
     route("DELETE", "/v1/admin/tokens/{jti}", Needs::Operator),
     route("GET", "/v1/admin/limits", Needs::Operator),
     route("GET", "/v1/admin/quarantine", Needs::Operator),
+    route("GET", "/v1/admin/tenants/{tenant}/hold", Needs::Operator),
+    route("PUT", "/v1/admin/tenants/{tenant}/hold", Needs::Operator),
+    route("DELETE", "/v1/admin/tenants/{tenant}/hold", Needs::Operator),
+    route("POST", "/v1/admin/backups", Needs::Operator),
+    route("POST", "/v1/subjects/requests", Needs::Scope("subjects")),
+    route("GET", "/v1/subjects/requests/{id}", Needs::Scope("subjects")),
     route("GET", "/healthz", Needs::Nothing),
     route("GET", "/readyz", Needs::Nothing),
     route("GET", "/metrics", Needs::Metrics),

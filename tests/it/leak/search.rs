@@ -1,24 +1,24 @@
-//! Looks for words in everything that a gateway left behind: files as they are, stored values inflated, answers.
+//! Looks for words in everything that a gateway left behind: files as they are, stored values, stored rows decrypted, answers.
 //!
 //! Texts are found in any case and with any separators between their characters: a card number is the same number with blanks, hyphens or
-//! nothing in between. Values are inflated by code of this file, not by the store's, so that a fault there cannot hide anything here.
+//! nothing in between.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
+use tidegate::id::{Entropy, SystemEntropy};
+use tidegate::keys::{FileKeks, KeyFile, Vault};
 use tidegate::kv::{Family, Kv};
+use tidegate::store::check;
 
 use crate::gateway::Answer;
 
 /// Bytes with the name of the place where they were found.
 pub type Piece = (String, Vec<u8>);
-
-/// What a journal frame begins with, and where its zstd frame starts (`src/store/FORMAT.md`).
-const FRAME_MAGIC: &[u8] = b"TGJ0";
-const FRAME_HEADER: usize = 13;
 
 /// The words that are looked for.
 pub struct Words {
@@ -88,22 +88,33 @@ pub fn files(dir: &Path) -> Vec<Piece> {
     found
 }
 
-/// Every key and value of the database in the data directory of a gateway that does not run, compressed ones inflated.
+/// Every key and value of the database in the data directory of a gateway that does not run, as they are, and every stored row decrypted.
 pub fn stored(data: &Path) -> Vec<Piece> {
-    let kv = Kv::open_read_only(&data.join("db")).expect("the database opens");
+    let kv = Arc::new(Kv::open_read_only(&data.join("db")).expect("the database opens"));
     let mut found = Vec::new();
     for family in Family::ALL {
         let place = |what: &str| format!("{what} in {family:?}");
         let scanned = kv.scan(family, b"", b"", &mut |key, value| {
             found.push((place("a key"), key.to_vec()));
-            let inflated = value.strip_prefix(FRAME_MAGIC).map(|_| &value[FRAME_HEADER..]);
-            let inflated = inflated.map(|frame| zstd::stream::decode_all(frame).expect("a frame inflates"));
-            found.push((place("a value"), inflated.unwrap_or_else(|| value.to_vec())));
+            found.push((place("a value"), value.to_vec()));
             ControlFlow::Continue(())
         });
         scanned.expect("the family can be read");
     }
+    let vault = vault(data);
+    let rows = check::for_each_row(&kv, &vault, &mut |_, row| {
+        found.push(("a stored row".to_owned(), format!("{row:?}").into_bytes()));
+    });
+    rows.expect("every row can be read");
     found
+}
+
+/// The keys of a data directory, for reading.
+pub fn vault(data: &Path) -> Arc<Vault> {
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let file = Arc::new(KeyFile::open_read_only(&data.join("keys"), &*entropy).expect("the key file"));
+    let keks = Arc::new(FileKeks::new(Arc::clone(&file), Arc::clone(&entropy)));
+    Arc::new(Vault::new(file, keks, entropy))
 }
 
 /// Head and body of an answer.
