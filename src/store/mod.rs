@@ -62,6 +62,7 @@ use key::Class;
 use need::Need;
 use part::Source;
 use reader::Reader;
+use run::Run;
 use shelf::Shelf;
 
 pub use journal::POLICY_MARK_BYTES;

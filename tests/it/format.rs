@@ -68,7 +68,8 @@ fn content(gateway: &Gateway) -> Value {
     rows.sort();
     let rollups = store.rollups(tenant, NOW.plus(400 * DAY_MS)).unwrap();
     let rollups: Vec<String> = rollups.iter().flat_map(|rollup| &rollup.cells).map(|cell| format!("{cell:?}")).collect();
-    json!({ "rows": rows, "rollups": rollups })
+    let digest = blake3::hash(rows.join("\n").as_bytes()).to_hex().to_string();
+    json!({ "rows": rows.len(), "digest": digest, "some": rows.iter().step_by(97).collect::<Vec<_>>(), "rollups": rollups })
 }
 
 fn write_fixture() {
@@ -144,13 +145,13 @@ fn every_version_from_the_first_settled_one_on_is_read() {
         let gateway = open(root.path(), NOW);
         let expected: Value = serde_json::from_slice(&fs::read(fixture(version, "json")).unwrap()).unwrap();
         let found = content(&gateway);
-        assert_eq!(found["rows"].as_array().unwrap().len(), 1370);
-        assert!(found == expected, "version {version} is read as something else");
+        assert_eq!(found["rows"], 1370);
+        assert_eq!(found, expected, "version {version} is read as something else");
         assert!(!found["rollups"].as_array().unwrap().is_empty());
         // It is not only read: everything that is done to what is stored can be done to it.
         let upkeep = &gateway.services.upkeep;
         upkeep.seal(Which::All, NOW, &|| false).unwrap();
         upkeep.close_buckets(NOW.plus(2 * DAY_MS), &|| false).unwrap();
-        assert_eq!(content(&gateway)["rows"], expected["rows"]);
+        assert_eq!(content(&gateway)["digest"], expected["digest"]);
     }
 }

@@ -53,7 +53,8 @@ pub(super) fn put(out: &mut Vec<u8>, texts: &[&str]) {
 fn best_form(sample: &[&str]) -> Option<(u8, Form)> {
     let mut plain = Vec::new();
     put_plain(&mut plain, sample);
-    let mut best = (judge::compressed(&plain), None);
+    let plain = judge::compressed(&plain);
+    let mut best = (plain, None);
     for (tag, form) in FORMS {
         if let Some(size) = form(sample).map(|bytes| judge::compressed(&bytes))
             && size < best.0
