@@ -35,7 +35,7 @@ pub(super) struct Table {
 }
 
 enum Writer {
-    Csv(csv::Writer<Sink>),
+    Csv(Box<csv::Writer<Sink>>),
     Parquet(Box<ArrowWriter<Sink>>),
     Arrow(Box<StreamWriter<Sink>>),
 }
@@ -52,7 +52,7 @@ impl Table {
         let sink = Sink::default();
         let writer = match format {
             Format::Ndjson => return Ok(None),
-            Format::Csv => Writer::Csv(csv::WriterBuilder::new().with_header(true).build(sink.clone())),
+            Format::Csv => Writer::Csv(Box::new(csv::WriterBuilder::new().with_header(true).build(sink.clone()))),
             Format::Parquet => {
                 let level = ZstdLevel::try_new(3).map_err(|_| Error::Format)?;
                 let properties = WriterProperties::builder()

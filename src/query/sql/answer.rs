@@ -3,6 +3,11 @@
 //! It is held in memory, bounded in rows and bytes, so that a query that fails half-way fails with a status and not with half an answer.
 //! What does not fit is cut off and said: exports are for all rows.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the engine's enums have dozens of variants that mean nothing here"
+)]
+
 use std::sync::Arc;
 
 use arrow::array::{Array, RecordBatch};

@@ -110,10 +110,8 @@ impl Error {
     pub(super) fn of(error: &DataFusionError, stage: Stage) -> Error {
         let place = error.diagnostic().and_then(|diagnostic| diagnostic.span);
         let place = place.and_then(|span| Place::new(span.start.line, span.start.column));
-        match kind(error, stage) {
-            Error::Mistake { what, place: None } => Error::Mistake { what, place },
-            known => known,
-        }
+        let found = kind(error, stage);
+        if let Error::Mistake { what, place: None } = found { Error::Mistake { what, place } } else { found }
     }
 }
 
