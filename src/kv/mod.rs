@@ -30,6 +30,9 @@ const WAL_BYTES_MAX: u64 = 128 << 20;
 /// Writes are handed to the disk in steps of this size, so that one sync never has much to do.
 const BYTES_PER_SYNC: u64 = 1 << 20;
 
+/// Attempts to open a database for reading: a writer beside us may remove a file between our reading its name and our opening it.
+const LOOKS: usize = 3;
+
 /// A part of the key space with its own tuning. The names are part of the stored format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
@@ -186,6 +189,17 @@ impl Kv {
 
     /// Opens an existing database for reading, also while another process writes it.
     pub fn open_read_only(dir: &Path) -> Result<Kv, Error> {
+        let mut opened = Kv::try_open_read_only(dir);
+        for _ in 1..LOOKS {
+            if opened.is_ok() {
+                break;
+            }
+            opened = Kv::try_open_read_only(dir);
+        }
+        opened
+    }
+
+    fn try_open_read_only(dir: &Path) -> Result<Kv, Error> {
         check_log(dir)?;
         let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family.options()));
         let mut options = Options::default();
@@ -469,7 +483,9 @@ mod tests {
         assert!(kv.files(Family::Sealed).unwrap().iter().all(|file| file.level > 0));
         kv.unlink(Family::Sealed, &[0], &[5]).unwrap();
         assert_eq!(numbers(&kv), [4, 5, 6], "only a file that lies inside is unlinked");
-        let left_over = std::fs::read_dir(dir.path()).unwrap().filter_map(|entry| entry.unwrap().path().extension().map(|e| e == "ingest"));
+        let left_over = std::fs::read_dir(dir.path())
+            .unwrap()
+            .filter_map(|entry| entry.unwrap().path().extension().map(|e| e == "ingest"));
         assert!(!left_over.into_iter().any(|is_draft| is_draft));
         let copy = dir.path().join("copy");
         kv.checkpoint(&copy).unwrap();
