@@ -59,6 +59,8 @@ pub struct Rewrite {
     pub(super) rows_dropped: u64,
     /// Those of the added runs that were there before, and will stay as they are from now on.
     pub(super) settling: Vec<Arc<Run>>,
+    /// Whether runs are removed only because they are past their time.
+    pub(super) expiring: bool,
     /// The least segment that was written for this change.
     pub(super) first_segment: Option<u64>,
     /// Changes of small tables, sealed already: staging must not be able to fail half way.
@@ -198,6 +200,11 @@ impl Store {
         Ok(rewrite)
     }
 
+    /// Whether a hold that was staged since the change was prepared forbids it. Writer's thread only.
+    pub fn is_forbidden(&self, rewrite: &Rewrite) -> bool {
+        rewrite.expiring && rewrite.removed.iter().any(|run| self.is_on_hold(run.id.bucket.tenant))
+    }
+
     /// Step 3. Writer's thread only.
     pub fn stage_rewrite(&self, rewrite: &Rewrite, batch: &mut Batch) {
         batch.put(Family::Meta, key::META_SEGMENTS, &self.segments_used().to_be_bytes());
@@ -236,7 +243,10 @@ impl Store {
         let segments = runs.iter().map(|run| (run.id.bucket.class, run.id.bucket.hour, run.id.segment));
         let destroyed = self.vault.destroy_deks(keys).map_err(Error::from);
         if let Err(error) = destroyed.and_then(|_| self.unlink_unused(segments.collect())) {
-            tracing::error!(error = &error as &dyn std::error::Error, "what was written in vain stays until the next start");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "what was written in vain stays until the next start"
+            );
         }
     }
 
