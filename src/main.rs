@@ -245,6 +245,7 @@ fn fsck_command(source: Source) -> Result<(), Failure> {
     let signing = signing.ok_or("the key file has no key for the audit log: is this the right --data?")?;
     let vault = Arc::new(app::vault(&config, &file, &entropy));
     let public = SigningKey::from_seed(&signing).public();
-    let checked = fsck::Checked { dir: &config.data_dir, gateway: &config.gateway_name, vault: &vault, public: &public };
+    let checked =
+        fsck::Checked { dir: &config.data_dir, gateway: &config.gateway_name, vault: &vault, public: &public };
     Ok(fsck::run(&checked, &mut io::stdout())?)
 }

@@ -98,7 +98,10 @@ impl Sealer {
             let pause = match self.work() {
                 Ok(()) => Sealer::LOOK,
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "sealing or erasing failed; it is tried again");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "sealing or erasing failed; it is tried again"
+                    );
                     Sealer::RETRY
                 }
             };

@@ -110,7 +110,8 @@ fn check_store(
     out: &mut dyn Write,
 ) -> Result<store::check::Checked, Error> {
     let mut lines = Vec::new();
-    let checked = store::check::check(kv, vault, &mut |finding| lines.push(format!("{}: {}", finding.place, finding.error)));
+    let checked =
+        store::check::check(kv, vault, &mut |finding| lines.push(format!("{}: {}", finding.place, finding.error)));
     let checked = match checked {
         Err(store::Error::Kv(error)) => return Err(error.into()),
         Err(error) => return Err(Error::Store(error)),

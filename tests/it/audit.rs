@@ -11,9 +11,8 @@ use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, Setup};
 
-const FAMILIES: [&str; 10] = [
-    "default", "meta", "journal", "dedupe", "catalog", "audit", "quarantine", "sealed", "manifest", "rollup",
-];
+const FAMILIES: [&str; 10] =
+    ["default", "meta", "journal", "dedupe", "catalog", "audit", "quarantine", "sealed", "manifest", "rollup"];
 /// Acts of one tenant: enough for inner nodes of its log to be stored.
 const ACTS: usize = 40;
 

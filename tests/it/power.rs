@@ -247,8 +247,9 @@ impl Plant {
             );
         }
         let all = log.records(kv, Subject::Gateway, 0, usize::MAX).unwrap();
-        let acts =
-            all.iter().filter(|(_, leaf)| audit::StoredRecord::parse(leaf).unwrap().action == Action::ConfigLoaded.code());
+        let acts = all
+            .iter()
+            .filter(|(_, leaf)| audit::StoredRecord::parse(leaf).unwrap().action == Action::ConfigLoaded.code());
         assert!(acts.count() as u64 >= self.records.load(Ordering::Relaxed), "a record was acknowledged and is gone");
         let (secret, _) = gateway.key_file.ensure(KeyKind::AuditSigning, [0; 8], 0, &SystemEntropy).unwrap();
         let public = SigningKey::from_seed(&secret).public();
