@@ -30,6 +30,9 @@ const WAL_BYTES_MAX: u64 = 128 << 20;
 /// Writes are handed to the disk in steps of this size, so that one sync never has much to do.
 const BYTES_PER_SYNC: u64 = 1 << 20;
 
+/// Attempts to open a database for reading: a writer beside us may remove a file between our reading its name and our opening it.
+const LOOKS: usize = 3;
+
 /// A part of the key space with its own tuning. The names are part of the stored format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
@@ -186,6 +189,17 @@ impl Kv {
 
     /// Opens an existing database for reading, also while another process writes it.
     pub fn open_read_only(dir: &Path) -> Result<Kv, Error> {
+        let mut opened = Kv::try_open_read_only(dir);
+        for _ in 1..LOOKS {
+            if opened.is_ok() {
+                break;
+            }
+            opened = Kv::try_open_read_only(dir);
+        }
+        opened
+    }
+
+    fn try_open_read_only(dir: &Path) -> Result<Kv, Error> {
         check_log(dir)?;
         let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family.options()));
         let mut options = Options::default();

@@ -56,6 +56,7 @@ impl Store {
             rewrite.rollups.extend(self.roll_up(run.id.bucket, std::slice::from_ref(&run))?);
         }
         rewrite.removed = past;
+        rewrite.expiring = true;
         Ok((self.prepare(rewrite)?, open_rows))
     }
 
@@ -69,9 +70,11 @@ impl Store {
         *self.retention.write().unwrap_or_else(std::sync::PoisonError::into_inner) = retention;
     }
 
-    /// Stages that a tenant is on hold, or no longer. Writer's thread only.
+    /// Stages that a tenant is on hold, or no longer. Writer's thread only. A hold is heeded at once, so that no expiry is staged behind it; its end,
+    /// once it is durable.
     pub fn stage_hold(&self, tenant: TenantId, on: bool, batch: &mut Batch) {
         if on {
+            self.show_hold(tenant, true);
             batch.put(Family::Manifest, &key::hold(tenant), &[]);
         } else {
             batch.delete(Family::Manifest, &key::hold(tenant));

@@ -59,6 +59,8 @@ pub struct Rewrite {
     pub(super) rows_dropped: u64,
     /// Those of the added runs that were there before, and will stay as they are from now on.
     pub(super) settling: Vec<Arc<Run>>,
+    /// Whether runs are removed only because they are past their time.
+    pub(super) expiring: bool,
     /// The least segment that was written for this change.
     pub(super) first_segment: Option<u64>,
     /// Changes of small tables, sealed already: staging must not be able to fail half way.
@@ -196,6 +198,11 @@ impl Store {
             rewrite.entries.push((Family::Rollup, place, value));
         }
         Ok(rewrite)
+    }
+
+    /// Whether a hold that was staged since the change was prepared forbids it. Writer's thread only.
+    pub fn is_forbidden(&self, rewrite: &Rewrite) -> bool {
+        rewrite.expiring && rewrite.removed.iter().any(|run| self.is_on_hold(run.id.bucket.tenant))
     }
 
     /// Step 3. Writer's thread only.

@@ -29,6 +29,7 @@ impl Upkeep {
             }
             let removed: u64 = rewrite.removed().iter().map(|run| u64::from(run.rows)).sum();
             let made = self.make(&turn, rewrite, now, records)?;
+            let removed = if made.runs_removed > 0 { removed } else { 0 };
             done = done.and(Done { rows_removed: made.rows_removed + removed + open_rows, ..made });
         }
         if done != Done::default() {

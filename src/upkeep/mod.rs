@@ -151,9 +151,13 @@ impl Upkeep {
         let mut entries = records;
         entries.extend(sealed_records(&rewrite, now));
         let (store, trail, staged) = (Arc::clone(&self.store), Arc::clone(&self.trail), Arc::clone(&rewrite));
+        step::passed("change ready");
         let made = self.writer.commit(move |batch| {
+            if store.is_forbidden(&staged) {
+                return Ok(false);
+            }
             store.stage_rewrite(&staged, batch);
-            stage_all(&trail, batch, entries)
+            stage_all(&trail, batch, entries).map(|()| true)
         });
         if let Err(error) = made {
             match error {
@@ -161,6 +165,10 @@ impl Upkeep {
                 CommitError::Poisoned | CommitError::Stopped => self.store.abandon_rewrite(&rewrite),
             }
             return Err(error.into());
+        }
+        if matches!(made, Ok(Ok(false))) {
+            // Whoever comes back prepares it anew, without those that are on hold now.
+            return Ok(Done::default());
         }
         step::passed("batch durable");
         self.store.show_rewrite(&rewrite);

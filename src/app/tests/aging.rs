@@ -1,6 +1,9 @@
 //! What becomes of rows as time goes by.
 
+use std::rc::Rc;
+
 use super::*;
+use crate::store::step;
 
 #[test]
 fn a_small_bucket_that_closes_alone_has_its_record_like_every_other() {
@@ -69,6 +72,27 @@ fn a_hold_keeps_and_shows_everything_and_its_end_lets_go() {
     assert_eq!(house.expire(), 30);
     assert_eq!((house.sealed_files(), house.vault().deks().len()), (0, 0));
     assert_eq!(house.count_records(Action::LegalHoldChanged), 2);
+}
+
+#[test]
+fn a_hold_that_comes_between_the_decision_and_the_deed_stops_an_expiry() {
+    let dir = tempfile::tempdir().unwrap();
+    let house = Rc::new(House::open(dir.path(), NOW));
+    house.send(0..30);
+    house.seal();
+    house.clock.advance(400 * DAY_MS);
+    house.close_buckets();
+    let other = Rc::clone(&house);
+    let hold = move |name| {
+        if name == "change ready" && !other.gateway.services.ingest.store.is_on_hold(other.tenant()) {
+            other.hold(true);
+        }
+    };
+    assert_eq!(step::watch(hold, || house.expire()), 0);
+    assert_eq!((house.rows().len(), house.vault().deks().len()), (30, 3));
+    assert_eq!(house.count_records(Action::BucketExpired), 0);
+    house.hold(false);
+    assert_eq!(house.expire(), 30);
 }
 
 #[test]

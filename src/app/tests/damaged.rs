@@ -91,6 +91,10 @@ fn damage(dir: &Path, random: &mut Random) -> (PathBuf, String) {
     let path = mine.get(random.below(mine.len())).copied().unwrap_or(&all[random.below(all.len())]).clone();
     let mut bytes = fs::read(&path).unwrap();
     let length = bytes.len();
+    if random.below(12) == 0 {
+        fs::remove_file(&path).unwrap();
+        return (path.clone(), format!("{} removed", path.strip_prefix(dir).unwrap().display()));
+    }
     let what = match random.below(5) {
         0 => {
             let at = random.below(length);

@@ -114,3 +114,32 @@ fn what_was_shredded_since_a_backup_does_not_come_back_with_it() {
     house.hold(true);
     assert_eq!(house.rows().len(), 20, "not even a hold brings it back");
 }
+
+#[test]
+fn a_journal_whose_key_is_gone_is_let_go_and_missed_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, copy, again) = (dir.path().join("data"), dir.path().join("copy"), dir.path().join("again"));
+    let house = House::open(&data, NOW);
+    house.send(0..30);
+    house.copy_to(&copy);
+    // Seals everything and drops the journal with its key.
+    backup(&house, &dir.path().join("backup"));
+    house.close();
+    fs::create_dir(&again).unwrap();
+    fs::copy(data.join("keys"), again.join("keys")).unwrap();
+    // A restore that was interrupted can be begun again.
+    fs::create_dir_all(again.join("db.restoring")).unwrap();
+    fs::create_dir(again.join("anchors")).unwrap();
+    crate::cli::restore::put_in_place(&copy, &again, &again.join("keys")).unwrap();
+    let refused = House::try_open(&again, NOW).err();
+    assert!(matches!(refused, Some(Error::Store(crate::store::Error::KeysMissing { segments: 1, .. }))), "{refused:?}");
+    let config = config_of(&again);
+    let gateway = Gateway::open_restored(&config, Arc::new(ManualClock::at(NOW)), Arc::new(SystemEntropy)).unwrap();
+    assert_eq!(gateway.services.ingest.store.let_go().segments(), 1);
+    gateway.services.ingest.writer.stop();
+    drop(gateway);
+    fsck(&again).unwrap();
+    let house = House::open(&again, NOW);
+    house.assert_no_orphans();
+    assert_eq!(house.rows(), [0; 0]);
+}
