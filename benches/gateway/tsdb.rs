@@ -23,7 +23,9 @@ pub(crate) fn run(arguments: &[String], options: &Options<'_>) -> Result<(), Box
         arguments.get(place).map(|text| Path::new(text.as_str())).ok_or_else(|| format!("tsdb: name {what}"))
     };
     match arguments.first().map(String::as_str) {
-        Some("map") => map::write(path(1, "the events")?, path(2, "the file to write")?, options.number("--batch", 250)?),
+        Some("map") => {
+            map::write(path(1, "the events")?, path(2, "the file to write")?, options.number("--batch", 250)?)
+        }
         Some("load") => load::run(path(1, "the requests")?, path(2, "a directory")?, &load::Plan::new(options)?),
         Some("query") => ask::run(path(1, "a directory")?, options),
         Some("replay") => change::replay(path(1, "the requests")?, path(2, "a directory")?),

@@ -27,7 +27,9 @@ pub(super) fn run(dir: &Path, options: &Options<'_>) -> Result<(), Box<dyn Error
     };
     let only = options.text("--only");
     for pass in 0..=options.number("--passes", 3)? {
-        for question in ALL.iter().filter(|question| only.is_none_or(|names| names.split(',').any(|name| name == question.name))) {
+        for question in
+            ALL.iter().filter(|question| only.is_none_or(|names| names.split(',').any(|name| name == question.name)))
+        {
             let begun = Used::now()?;
             let mut answer = serde_json::to_vec(&(question.ask)(&asked)?)?;
             let mut times = 1.0;

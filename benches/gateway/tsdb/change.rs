@@ -8,11 +8,11 @@ use serde_json::json;
 
 use tidegate::app::block_on;
 use tidegate::clock::{DAY_MS, Millis};
+use tidegate::store::Retention;
 use tidegate::store::erase::Erasure;
 use tidegate::store::need::Need;
 use tidegate::store::row::TextColumn;
 use tidegate::store::subject::Subjects;
-use tidegate::store::Retention;
 
 use crate::Options;
 
@@ -79,7 +79,9 @@ pub(super) fn replay(requests: &Path, dir: &Path) -> Result<(), Box<dyn Error>> 
     let house = House::open(dir, END)?;
     let cost = begun.since()?;
     let rows = house.store().usage().open_rows;
-    tell(&json!({"mode": "replay", "events": rows, "cpu": cost.cpu_s, "wall": cost.wall_s, "per_cpu_s": rows as f64 / cost.cpu_s}))?;
+    tell(
+        &json!({"mode": "replay", "events": rows, "cpu": cost.cpu_s, "wall": cost.wall_s, "per_cpu_s": rows as f64 / cost.cpu_s}),
+    )?;
     house.close();
     Ok(())
 }

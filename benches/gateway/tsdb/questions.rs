@@ -121,7 +121,9 @@ fn top_tools(asked: &Asked<'_>) -> Answer {
     let parts = asked.parts(LARGE, BEGIN);
     let answer = top::top(&Scan::new(&parts, u64::MAX)?, &params)?;
     let rows = answer.rows.iter();
-    Ok(rows.map(|row| json!([row.key, row.cells.events, row.cells.mean_ms, row.cells.p95_ms, row.cells.error_rate])).collect())
+    Ok(rows
+        .map(|row| json!([row.key, row.cells.events, row.cells.mean_ms, row.cells.p95_ms, row.cells.error_rate]))
+        .collect())
 }
 
 fn sessions_page(asked: &Asked<'_>) -> Answer {
@@ -130,7 +132,9 @@ fn sessions_page(asked: &Asked<'_>) -> Answer {
     let answer = session::sessions(&Scan::new(&parts, u64::MAX)?, &params, SESSION_TIMEOUT_MS, END)?;
     let page = answer.sessions.iter().skip(200);
     Ok(page
-        .map(|row| json!([row.id, row.started.0.0, row.last_activity.0.0, row.events, row.errors, row.user, row.client.name]))
+        .map(|row| {
+            json!([row.id, row.started.0.0, row.last_activity.0.0, row.events, row.errors, row.user, row.client.name])
+        })
         .collect())
 }
 
@@ -280,7 +284,9 @@ fn attribute_filter(asked: &Asked<'_>) -> Answer {
         let loaded = part.load(&need)?;
         let columns = loaded.columns();
         let session = sessions.of(columns, TextColumn::Session);
-        for row in tool_calls(&loaded).filter(|row| columns.attribute("filters.repo", *row).as_deref() == Some(asked.repo)) {
+        for row in
+            tool_calls(&loaded).filter(|row| columns.attribute("filters.repo", *row).as_deref() == Some(asked.repo))
+        {
             counts.take(columns, row);
             session(row).into_iter().for_each(|number| seen.insert(number));
         }

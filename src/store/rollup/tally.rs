@@ -137,11 +137,9 @@ struct Distinct {
 impl Distinct {
     fn shorten(&mut self, gathered: &mut Gathered) {
         let Distinct { users, sessions, marks } = self;
-        for (list, numbers) in [
-            (&mut gathered.users, *users),
-            (&mut gathered.sessions, *sessions),
-            (&mut gathered.strangers, *sessions),
-        ] {
+        for (list, numbers) in
+            [(&mut gathered.users, *users), (&mut gathered.sessions, *sessions), (&mut gathered.strangers, *sessions)]
+        {
             marks.begin(numbers);
             list.retain(|number| marks.is_first(*number));
         }
