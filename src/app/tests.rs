@@ -61,7 +61,7 @@ fn event(n: u64) -> Value {
     let kind = TYPES[(n % TYPES.len() as u64) as usize];
     json!({
         "id": format!("event-{n}"), "type": kind, "name": format!("tool-{}", n % 5), "user": user(n), "session": format!("session-{}", n % 7),
-        "duration_ms": n % 300, "ok": n % 9 != 0, "attributes": {"n": n, "text": "t".repeat((n * 37 % 90) as usize)},
+        "duration_ms": n % 300, "ok": !n.is_multiple_of(9), "attributes": {"n": n, "text": "t".repeat((n * 37 % 90) as usize)},
     })
 }
 

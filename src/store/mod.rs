@@ -419,10 +419,10 @@ impl Store {
         Usage {
             open_bytes: shelf.open.bytes(),
             open_rows: shelf.open.rows(),
-            open_buckets: shelf.open.len(),
+            open_buckets: shelf.open.count(),
             sealed_rows: shelf.runs.rows(),
             sealed_bytes: shelf.runs.bytes(),
-            runs: shelf.runs.len(),
+            runs: shelf.runs.count(),
             blocks_opened: self.reader.blocks_opened(),
             cached_bytes: self.reader.cached_bytes(),
             journal_bytes,

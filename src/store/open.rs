@@ -163,7 +163,7 @@ impl Buckets {
     }
 
     /// Number of buckets.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.buckets.len()
     }
 
@@ -311,7 +311,7 @@ mod tests {
         assert_eq!((seen(&buckets), buckets.rows(), buckets.oldest_sequence()), (3, 3, 6));
         assert_eq!(buckets.take(key).unwrap().through, 6);
         buckets.sealed(key);
-        assert_eq!((buckets.len(), buckets.bytes(), buckets.rows(), buckets.oldest_sequence()), (0, 0, 0, 7));
+        assert_eq!((buckets.count(), buckets.bytes(), buckets.rows(), buckets.oldest_sequence()), (0, 0, 0, 7));
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl Runs {
     }
 
     /// Number of runs.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.by_id.len()
     }
 }

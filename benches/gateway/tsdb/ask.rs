@@ -14,6 +14,9 @@ use super::house::House;
 use super::measure::{Used, peak_bytes, tell};
 use super::questions::{ALL, Asked, END};
 
+/// A question is asked again until so much time has passed: the kernel counts processor time in steps of milliseconds.
+const LEAST_S: f64 = 0.1;
+
 /// Asks everything of the gateway in `dir`.
 pub(super) fn run(dir: &Path, options: &Options<'_>) -> Result<(), Box<dyn Error>> {
     let house = House::open(dir, END)?;
@@ -28,11 +31,16 @@ pub(super) fn run(dir: &Path, options: &Options<'_>) -> Result<(), Box<dyn Error
             ALL.iter().filter(|question| only.is_none_or(|names| names.split(',').any(|name| name == question.name)))
         {
             let begun = Used::now()?;
-            let answer = serde_json::to_vec(&(question.ask)(&asked)?)?;
+            let mut answer = serde_json::to_vec(&(question.ask)(&asked)?)?;
+            let mut times = 1.0;
+            while pass > 0 && begun.since()?.wall_s < LEAST_S {
+                answer = serde_json::to_vec(&(question.ask)(&asked)?)?;
+                times += 1.0;
+            }
             let cost = begun.since()?;
             tell(&json!({
                 "mode": "query", "engine": "tidegate", "q": question.name, "kernel": question.kernel, "rep": pass,
-                "cpu": cost.cpu_s, "wall": cost.wall_s, "bytes": answer.len(),
+                "cpu": cost.cpu_s / times, "wall": cost.wall_s / times, "bytes": answer.len(),
             }))?;
             if pass == 0 && options.has("--answers") {
                 let rows: serde_json::Value = serde_json::from_slice(&answer)?;

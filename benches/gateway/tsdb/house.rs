@@ -10,8 +10,8 @@ use tidegate::app::Gateway;
 use tidegate::clock::{Clock, Millis};
 use tidegate::config::{self, Overrides};
 use tidegate::id::{SystemEntropy, TenantId};
-use tidegate::ingest::Ingest;
-use tidegate::ingest::accept::Sender;
+use tidegate::ingest::{Ingest, Sender};
+use tidegate::kv::Family;
 use tidegate::store::{Store, Which};
 use tidegate::upkeep::{Done, Upkeep};
 
@@ -111,6 +111,24 @@ impl House {
     /// What the keeper does every minute.
     pub(super) fn close_buckets(&self) -> Result<Done, Box<dyn Error>> {
         Ok(self.upkeep().close_buckets(self.now(), &|| false)?)
+    }
+
+    /// What the next hour brings: the journal begins anew, and what is sealed leaves it.
+    pub(super) fn drop_journal(&self) -> Result<(), Box<dyn Error>> {
+        let (rotated, dropped) = (Arc::clone(self.store()), Arc::clone(self.store()));
+        self.ingest().writer.commit(move |_| rotated.rotate_journal().map(|_| ()))??;
+        let segments = self.ingest().writer.commit(move |batch| dropped.stage_journal_drop(batch))?;
+        Ok(self.store().destroy_journal_keys(&segments)?)
+    }
+
+    /// Bytes of the files of each family, after everything in memory was written to them.
+    pub(super) fn families(&self) -> Result<Vec<(String, u64)>, Box<dyn Error>> {
+        let kv = &self.gateway.services.kv;
+        kv.flush()?;
+        let bytes = |family: Family| -> Result<(String, u64), Box<dyn Error>> {
+            Ok((format!("{family:?}").to_lowercase(), kv.files(family)?.iter().map(|file| file.bytes).sum()))
+        };
+        Family::ALL.into_iter().map(bytes).collect()
     }
 
     /// Writes what is queued and ends well.

@@ -65,17 +65,13 @@ fn field(path: &str, name: &str) -> io::Result<u64> {
     value.ok_or_else(|| io::Error::other(format!("{path} has no {name}")))
 }
 
-/// Bytes of the files of a directory whose name passes, deep.
-pub(super) fn bytes_of(dir: &Path, wanted: &dyn Fn(&str) -> bool) -> io::Result<u64> {
+/// Bytes of the files of a directory, deep.
+pub(super) fn bytes_of(dir: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
-        let kind = entry.metadata()?;
-        if kind.is_dir() {
-            bytes += bytes_of(&entry.path(), wanted)?;
-        } else if entry.file_name().to_str().is_some_and(wanted) {
-            bytes += kind.len();
-        }
+        let metadata = entry.metadata()?;
+        bytes += if metadata.is_dir() { bytes_of(&entry.path())? } else { metadata.len() };
     }
     Ok(bytes)
 }

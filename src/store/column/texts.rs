@@ -16,7 +16,7 @@ const WORDS: u8 = 3;
 /// Most text that one block may hold, so that decoding hostile bytes needs no more.
 pub(super) const TEXT_MAX: usize = 64 << 20;
 /// Text that forms are tried on.
-const SAMPLE_BYTES: usize = 16 << 10;
+const SAMPLE_BYTES: usize = 8 << 10;
 /// Lists below this size stay plain.
 const TRY_FROM: usize = 48;
 

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# run.sh [ROUNDS [WORKDIR]]: this gateway and its peers on the same events, in turn, so that a disturbance of the machine meets all alike; then one table.
+# Installs what is missing: PostgreSQL 15 (Debian) and a virtual environment of Python. BENCH= names the built bench binary.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+rounds=${1:-5}
+work=${2:-${CARGO_TARGET_DIR:-$here/../../target}/peers}
+mkdir -p "$work"
+# PostgreSQL runs as its own user, and must be able to reach its directory.
+chmod a+x "$work"
+work=$(cd "$work" && pwd)
+
+bench=${BENCH:-}
+if [ -z "$bench" ]; then
+    bench=$(cd "$here" && cargo bench --locked --bench gateway --no-run --message-format=json |
+        sed -n 's/.*"executable":"\([^"]*gateway[^"]*\)".*/\1/p' | tail -1)
+fi
+if [ ! -x /usr/lib/postgresql/15/bin/postgres ]; then
+    apt-get -qq update
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends postgresql-15
+fi
+python=$work/venv/bin/python
+if [ ! -x "$python" ]; then
+    python3 -m venv "$work/venv"
+    "$work/venv/bin/pip" install --quiet --requirement "$here/requirements.txt"
+fi
+
+events=$work/events.ndjson
+small=$work/small.ndjson
+[ -x "$work/gen" ] || rustc --edition 2021 -O "$here/gen.rs" -o "$work/gen"
+[ -f "$events" ] || "$work/gen" --rows "${ROWS:-1000000}" --out "$events"
+[ -f "$small" ] || "$work/gen" --rows 600000 --tenants 10000 --active 4000 --days 1 --out "$small"
+"$bench" tsdb map "$events" "$work/requests"
+"$bench" tsdb map "$events" "$work/requests-100" --batch 100
+"$bench" tsdb map "$small" "$work/requests-small"
+session=$("$python" "$here/pick.py" "$events")
+
+results=$work/results.jsonl
+: >"$results"
+measure() {
+    echo "  $*" >&2
+    "$@" >>"$results"
+}
+
+measure "$python" "$here/peer.py" tenants "$small"
+for round in $(seq "$rounds"); do
+    echo "round $round of $rounds" >&2
+    measure "$bench" tsdb load "$work/requests" "$work/db-ours"
+    for engine in chdb duckdb postgres; do
+        measure "$python" "$here/peer.py" load "$engine" "$events" "$work/db-$engine"
+    done
+    measure "$bench" tsdb query "$work/db-ours" --session "$session" --answers
+    for engine in chdb duckdb postgres; do
+        measure "$python" "$here/peer.py" query "$engine" "$work/db-$engine" "$session"
+    done
+    measure "$bench" tsdb load "$work/requests-100" "$work/db-batch" --journal-only --in-flight 1 --requests 2000
+    for engine in chdb postgres; do
+        measure "$python" "$here/peer.py" batch "$engine" "$events" "$work/db-batch-$engine"
+    done
+    measure "$bench" tsdb replay "$work/requests" "$work/db-replay"
+    measure "$bench" tsdb load "$work/requests-small" "$work/db-small"
+    measure "$bench" tsdb erase "$work/db-ours"
+    measure "$bench" tsdb drop "$work/db-ours"
+done
+"$python" "$here/table.py" "$results"
