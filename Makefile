@@ -12,10 +12,12 @@ endif
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 CARGO := cargo
+# Benches: our code optimised as for a release, the dependencies as everywhere else, so that they need no build of their own.
+FAST := --profile dev --config profile.dev.opt-level=3
 # Further arguments of `run` and `demo`, such as ARGS="--listen 127.0.0.1:9090"; of `test`, such as ARGS=journey.
 ARGS ?=
 
-.PHONY: run test demo bench soak lint fmt setup setup-test help
+.PHONY: run test demo bench bench-peers soak lint fmt setup setup-test help
 .DEFAULT_GOAL := help
 
 help: ## shows this
@@ -34,8 +36,11 @@ soak: setup-test ## kills the gateway under load a thousand times, cuts its powe
 	TIDEGATE_TEST_ROUNDS=3000 $(CARGO) test --locked --lib -- app::tests::damaged --nocapture
 	TIDEGATE_TEST_ROUNDS=1000 $(CARGO) test --locked --test it -- power::what_was_acknowledged recovery::what_was_acknowledged --nocapture
 
-bench: setup ## measures throughput and latency (release build)
-	$(CARGO) bench --locked $(ARGS)
+bench: setup ## measures throughput and latency
+	$(CARGO) bench --locked $(FAST) $(ARGS)
+
+bench-peers: setup ## the store beside ClickHouse's engine, DuckDB and PostgreSQL on the same events; about an hour
+	FAST="$(FAST)" bash benches/peers/run.sh $(ARGS)
 
 lint: setup ## format, lints as errors, dependencies
 	$(CARGO) fmt --all --check

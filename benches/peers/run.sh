@@ -13,7 +13,7 @@ work=$(cd "$work" && pwd)
 
 bench=${BENCH:-}
 if [ -z "$bench" ]; then
-    bench=$(cd "$here" && cargo bench --locked --bench gateway --no-run --message-format=json |
+    bench=$(cd "$here" && cargo bench --locked ${FAST:-} --bench gateway --no-run --message-format=json |
         sed -n 's/.*"executable":"\([^"]*gateway[^"]*\)".*/\1/p' | tail -1)
 fi
 if [ ! -x /usr/lib/postgresql/15/bin/postgres ]; then

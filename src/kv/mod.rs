@@ -296,6 +296,12 @@ impl Kv {
         Ok(self.db.delete_file_in_range_cf(self.handle(family), from, to)?)
     }
 
+    /// Gives back the space of what was removed between `from` and `to`, now and not when it happens to be compacted. What lies there and is not removed
+    /// is rewritten.
+    pub fn reclaim(&self, family: Family, from: &[u8], to: &[u8]) {
+        self.db.compact_range_cf(self.handle(family), Some(from), Some(to));
+    }
+
     /// The files of a family: level, bytes, least and greatest key.
     pub fn files(&self, family: Family) -> Result<Vec<FileInfo>, Error> {
         let all = self.db.live_files()?.into_iter();

@@ -182,10 +182,13 @@ impl Store {
         self.tail().journal.stage_drop(oldest, batch)
     }
 
-    /// Destroys the keys of dropped segments.
+    /// Destroys the keys of dropped segments, and gives their space back.
     pub fn destroy_journal_keys(&self, segments: &[u64]) -> Result<(), Error> {
         for segment in segments {
             self.vault.destroy_journal_key(*segment)?;
+        }
+        if let Some(last) = segments.last() {
+            self.kv.reclaim(Family::Journal, &key::journal(0, 0), &key::journal(*last, u64::MAX));
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tidegate::clock::{DAY_MS, HOUR_MS, Millis};
 use tidegate::id::TenantId;
 use tidegate::privacy::event::EventType;
+use tidegate::query::disclosure::Guard;
 use tidegate::query::params::Question as Asking;
 use tidegate::query::{Params, Scan, series, session, summary, top};
 use tidegate::sketch::Sketch;
@@ -119,7 +120,7 @@ fn by_minute(asked: &Asked<'_>) -> Answer {
 fn top_tools(asked: &Asked<'_>) -> Answer {
     let params = params(Asking::Top, BEGIN, &[("type", "mcp.tool_call"), ("by", "name"), ("limit", "20")])?;
     let parts = asked.parts(LARGE, BEGIN);
-    let answer = top::top(&Scan::new(&parts, u64::MAX)?, &params)?;
+    let answer = top::top(&Scan::new(&parts, u64::MAX)?, &params, Guard::OFF)?;
     let rows = answer.rows.iter();
     Ok(rows
         .map(|row| json!([row.key, row.cells.events, row.cells.mean_ms, row.cells.p95_ms, row.cells.error_rate]))
