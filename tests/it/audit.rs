@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use rocksdb::{DB, Options};
 use serde_json::{Value, json};

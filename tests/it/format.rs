@@ -139,7 +139,6 @@ fn unpack(mut packed: &[u8], dir: &Path) {
 
 #[test]
 fn every_version_from_the_first_settled_one_on_is_read() {
-    #[expect(clippy::disallowed_methods, reason = "the files are written once, by hand")]
     if std::env::var_os("TIDEGATE_WRITE_FIXTURE").is_some() {
         write_fixture();
     }
