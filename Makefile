@@ -15,7 +15,7 @@ CARGO := cargo
 # Further arguments of `run` and `demo`, such as ARGS="--listen 127.0.0.1:9090"; of `test`, such as ARGS=journey.
 ARGS ?=
 
-.PHONY: run test demo bench soak lint fmt setup setup-test help
+.PHONY: run test demo bench bench-peers soak lint fmt setup setup-test help
 .DEFAULT_GOAL := help
 
 help: ## shows this
@@ -33,8 +33,12 @@ test: setup-test ## runs every test
 soak: setup-test ## kills the gateway under load a thousand times, and cuts its power as often
 	TIDEGATE_TEST_ROUNDS=1000 $(CARGO) test --locked --test it -- power::what_was_acknowledged recovery::what_was_acknowledged --nocapture
 
-bench: setup ## measures throughput and latency (release build)
+bench: setup ## measures throughput and latency, and the store against its goals (release build)
 	$(CARGO) bench --locked $(ARGS)
+	PEERS=0 bash benches/peers/run.sh 1
+
+bench-peers: setup ## the store beside chdb, DuckDB and PostgreSQL (installs them; an hour)
+	bash benches/peers/run.sh
 
 lint: setup ## format, lints as errors, dependencies
 	$(CARGO) fmt --all --check
