@@ -36,10 +36,11 @@ soak: setup-test ## kills the gateway under load a thousand times, cuts its powe
 	TIDEGATE_TEST_ROUNDS=3000 $(CARGO) test --locked --lib -- app::tests::damaged --nocapture
 	TIDEGATE_TEST_ROUNDS=1000 $(CARGO) test --locked --test it -- power::what_was_acknowledged recovery::what_was_acknowledged --nocapture
 
-bench: setup ## measures throughput and latency
+bench: setup ## measures throughput and latency, and the store against its goals
 	$(CARGO) bench --locked $(FAST) $(ARGS)
+	FAST="$(FAST)" PEERS=0 bash benches/peers/run.sh 1
 
-bench-peers: setup ## the store beside ClickHouse's engine, DuckDB and PostgreSQL on the same events; about an hour
+bench-peers: setup ## the store beside ClickHouse's engine, DuckDB and PostgreSQL on the same events (installs them; an hour)
 	FAST="$(FAST)" bash benches/peers/run.sh $(ARGS)
 
 lint: setup ## format, lints as errors, dependencies

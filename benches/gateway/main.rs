@@ -4,6 +4,7 @@
 //! cargo bench                              everything, about eight minutes
 //! cargo bench -- scrub                     one group: decode, scrub, store, query
 //! cargo bench -- load                      only the load; --seconds 8 --warm 2 --runs 3 --case 100x16
+//! cargo bench -- tsdb ...                  the store against its goals, see below
 //! cargo bench -- bodies FILE               the load's requests for another driver: --events 100 --count 150 --seed 7
 //! ```
 //!
@@ -18,6 +19,22 @@
 //! body to a file, syncs groups and answers without looking into anything: "durable HTTP", and nothing else. `ratio` is events per CPU-second against it.
 //!
 //! Events are about 634 bytes, a fifth of them with personal data beyond user and address ([`events`]).
+//!
+//! **Store** ([`tsdb`]). A week of a hundred tenants, made by `benches/peers/gen.rs`, through the real rooms in this process, with an address-only
+//! privacy policy, since the peers have none. JSON lines tell processor time, bytes on the disk and written, and memory:
+//!
+//! ```text
+//! rustc --edition 2021 -O benches/peers/gen.rs -o gen && ./gen --rows 1000000 --out events.ndjson
+//! cargo bench -- tsdb map events.ndjson requests       lines to requests of a tenant each; --batch 250
+//! cargo bench -- tsdb load requests DIR                durable, sealed, merged, rolled up; --in-flight 8 --arrival nightly|live --journal-only --requests N
+//! cargo bench -- tsdb query DIR --session S            the fifteen questions; --answers --passes 3 --only q01_summary_24h,...
+//! cargo bench -- tsdb erase DIR                        one user of the largest tenant
+//! cargo bench -- tsdb drop DIR                         a day, then everything
+//! cargo bench -- tsdb replay requests DIR              a start with 150,000 events in the journal
+//! ```
+//!
+//! `make bench` runs the rooms, the load and all of these (minutes). `make bench-peers` runs `benches/peers/run.sh` (an hour; installs PostgreSQL and a
+//! virtual environment): chdb, DuckDB and PostgreSQL on the same events in turn, answers compared, one table of medians and ratios.
 //!
 //! **Another driver.** `bodies` writes the same requests as `LENGTH`, a line feed, and that many bytes, again and again, as scripts for wrk
 //! and the like read them:

@@ -84,9 +84,9 @@ def batch(name: str, file: str, directory: str) -> None:
         else:
             engine.copy(lines)
 
-    watch, events = Stopwatch(engine), 0
+    watch, events, end = Stopwatch(engine), 0, time.perf_counter() + BATCH_S
     with open(file, "rb") as source:
-        while watch.read()["wall"] < BATCH_S and len(lines := [line for line, _ in zip(source, range(BATCH))]) == BATCH:
+        while time.perf_counter() < end and len(lines := [line for line, _ in zip(source, range(BATCH))]) == BATCH:
             commit(lines)
             events += BATCH
     tell(mode="batch", engine=name, events=events, **watch.read())

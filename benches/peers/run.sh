@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # run.sh [ROUNDS [WORKDIR]]: this gateway and its peers on the same events, in turn, so that a disturbance of the machine meets all alike; then one table.
-# Installs what is missing: PostgreSQL 15 (Debian) and a virtual environment of Python. BENCH= names the built bench binary.
+# Installs what is missing: PostgreSQL 15 (Debian) and a virtual environment of Python. BENCH= names the built bench binary; PEERS=0 measures the
+# gateway alone, and installs nothing but orjson.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,15 +17,19 @@ if [ -z "$bench" ]; then
     bench=$(cd "$here" && cargo bench --locked ${FAST:-} --bench gateway --no-run --message-format=json |
         sed -n 's/.*"executable":"\([^"]*gateway[^"]*\)".*/\1/p' | tail -1)
 fi
-if [ ! -x /usr/lib/postgresql/15/bin/postgres ]; then
+peers=${PEERS:-1}
+if [ "$peers" = 1 ] && [ ! -x /usr/lib/postgresql/15/bin/postgres ]; then
     apt-get -qq update
     DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends postgresql-15
 fi
 python=$work/venv/bin/python
-if [ ! -x "$python" ]; then
-    python3 -m venv "$work/venv"
-    "$work/venv/bin/pip" install --quiet --requirement "$here/requirements.txt"
+[ -x "$python" ] || python3 -m venv "$work/venv"
+wanted=$here/requirements.txt
+if [ "$peers" != 1 ]; then
+    grep '^orjson' "$wanted" >"$work/wanted.txt"
+    wanted=$work/wanted.txt
 fi
+"$work/venv/bin/pip" install --quiet --requirement "$wanted"
 
 events=$work/events.ndjson
 small=$work/small.ndjson
@@ -43,21 +48,27 @@ measure() {
     "$@" >>"$results"
 }
 
-measure "$python" "$here/peer.py" tenants "$small"
+measure_peers() { # COMMAND ENGINES
+    local command=$1 engines=$2 engine
+    [ "$peers" = 1 ] || return 0
+    for engine in $engines; do
+        case $command in
+        load) measure "$python" "$here/peer.py" load "$engine" "$events" "$work/db-$engine" ;;
+        query) measure "$python" "$here/peer.py" query "$engine" "$work/db-$engine" "$session" ;;
+        batch) measure "$python" "$here/peer.py" batch "$engine" "$events" "$work/db-batch-$engine" ;;
+        esac
+    done
+}
+
+if [ "$peers" = 1 ]; then measure "$python" "$here/peer.py" tenants "$small"; fi
 for round in $(seq "$rounds"); do
     echo "round $round of $rounds" >&2
     measure "$bench" tsdb load "$work/requests" "$work/db-ours"
-    for engine in chdb duckdb postgres; do
-        measure "$python" "$here/peer.py" load "$engine" "$events" "$work/db-$engine"
-    done
+    measure_peers load "chdb duckdb postgres"
     measure "$bench" tsdb query "$work/db-ours" --session "$session" --answers
-    for engine in chdb duckdb postgres; do
-        measure "$python" "$here/peer.py" query "$engine" "$work/db-$engine" "$session"
-    done
+    measure_peers query "chdb duckdb postgres"
     measure "$bench" tsdb load "$work/requests-100" "$work/db-batch" --journal-only --in-flight 1 --requests 2000
-    for engine in chdb postgres; do
-        measure "$python" "$here/peer.py" batch "$engine" "$events" "$work/db-batch-$engine"
-    done
+    measure_peers batch "chdb postgres"
     measure "$bench" tsdb replay "$work/requests" "$work/db-replay"
     measure "$bench" tsdb load "$work/requests-small" "$work/db-small"
     measure "$bench" tsdb erase "$work/db-ours"

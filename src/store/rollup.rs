@@ -8,6 +8,8 @@
 //! changed by an erasure, which is why they must be such that they need not be. How rows are counted is in `tally`.
 
 mod tally;
+#[cfg(test)]
+mod tests;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

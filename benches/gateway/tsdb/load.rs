@@ -63,9 +63,9 @@ impl Plan {
         })
     }
 
-    /// So that all of it has to be read again at the next start.
+    /// So that all of it has to be read again at the next start; no more than fits in memory.
     pub(super) fn for_replay() -> Plan {
-        Plan { in_flight: 8, arrival: Arrival::Nightly, journal_only: true, requests_max: usize::MAX }
+        Plan { in_flight: 8, arrival: Arrival::Nightly, journal_only: true, requests_max: 600 }
     }
 
     fn received(&self, request: &Request) -> Millis {
@@ -83,7 +83,7 @@ pub(super) fn run(requests: &Path, dir: &Path, plan: &Plan) -> Result<(), Box<dy
         fs::remove_dir_all(dir)?;
     }
     let mut requests = Requests::open(requests)?;
-    let Some(first) = requests.next()? else { return Err("no requests".into()) };
+    let Some(first) = requests.next(Vec::new())? else { return Err("no requests".into()) };
     let house = House::open(dir, plan.received(&first))?;
     let begun = Used::now()?;
     let events = send(&house, plan, first, &mut requests)?;
@@ -169,7 +169,7 @@ fn send(house: &House, plan: &Plan, first: Request, requests: &mut Requests) -> 
             day = today;
             house.close_buckets()?;
         }
-        (next, left) = (requests.next()?, left - 1);
+        (next, left) = (requests.next(request.body)?, left - 1);
     }
     under_way.wait(0)?;
     Ok(events)

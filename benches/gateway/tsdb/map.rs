@@ -155,15 +155,16 @@ impl Requests {
         Ok(Requests { file: BufReader::with_capacity(BUFFER_BYTES, File::open(path)?), head: String::new() })
     }
 
-    /// The next one; `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Request>, Box<dyn Error>> {
+    /// The next one, in the memory of `spare`; `None` at the end.
+    pub(super) fn next(&mut self, spare: Vec<u8>) -> Result<Option<Request>, Box<dyn Error>> {
         self.head.clear();
         if self.file.read_line(&mut self.head)? == 0 {
             return Ok(None);
         }
         let parts: Vec<&str> = self.head.split_whitespace().collect();
         let [tenant, newest, events, bytes] = parts.as_slice() else { return Err("not a file of requests".into()) };
-        let mut body = vec![0; bytes.parse()?];
+        let mut body = spare;
+        body.resize(bytes.parse()?, 0);
         self.file.read_exact(&mut body)?;
         Ok(Some(Request { tenant: (*tenant).to_owned(), newest: newest.parse()?, events: events.parse()?, body }))
     }

@@ -3,6 +3,8 @@
 use std::rc::Rc;
 
 use super::*;
+use crate::query::disclosure::Guard;
+use crate::query::{Params, Question, Scan, summary, top};
 use crate::store::step;
 
 #[test]
@@ -120,6 +122,37 @@ fn totals_outlive_their_rows_and_do_not_change_by_it() {
     let house = House::open(dir.path(), NOW.plus(500 * DAY_MS));
     assert_eq!(house.gateway.services.ingest.store.rollups(house.tenant(), house.now()).unwrap(), totals);
     fsck(dir.path()).unwrap();
+}
+
+#[test]
+fn questions_about_days_whose_rows_are_gone_are_answered_from_totals_and_say_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let house = House::open(dir.path(), NOW);
+    house.send(0..300);
+    house.seal();
+    let ask = |house: &House| {
+        let store = &house.gateway.services.ingest.store;
+        let day = Millis(NOW.day() * DAY_MS);
+        let (from, to) = (day.to_string(), day.plus(DAY_MS).to_string());
+        let pairs = [("from", from.as_str()), ("to", to.as_str())];
+        let of = |question| Params::parse(question, pairs, house.now(), 100).unwrap();
+        let parts = store.read(house.tenant(), day, day.plus(DAY_MS), house.now());
+        let past = store.rollups(house.tenant(), house.now()).unwrap();
+        let scan = Scan::new(&parts, u64::MAX).unwrap().with_past(&past);
+        let summary = summary::summary(&scan, &of(Question::Summary), HOUR_MS).unwrap();
+        let top = top::top(&scan, &of(Question::Top), Guard::OFF).unwrap();
+        let named: u64 = top.rows.iter().map(|row| row.cells.events).sum();
+        let other = top.absent.as_ref().map_or(0, |cells| cells.events);
+        (summary.events, summary.errors, named + other, summary.rollups.is_some(), top.rollups.is_some())
+    };
+    let (events, errors, named, ..) = ask(&house);
+    assert_eq!((events, named), (300, 300));
+    assert_eq!(ask(&house), (300, errors, 300, false, false));
+    house.clock.advance(30 * HOUR_MS);
+    house.close_buckets();
+    house.clock.advance(400 * DAY_MS);
+    house.expire();
+    assert_eq!(ask(&house), (300, errors, 300, true, true));
 }
 
 #[test]
