@@ -13,6 +13,8 @@
 pub mod keeper;
 pub mod serve;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::fs;
 use std::io::Write;
@@ -50,7 +52,7 @@ use crate::privacy::{DEFAULT_POLICY, PolicyErrors, Scrubber};
 use crate::query::sql::Engine;
 use crate::store::{self, MissingKeys, Store};
 use crate::telemetry::Metrics;
-use crate::upkeep::Upkeep;
+use crate::upkeep::{self, Upkeep};
 
 /// The tenant that a new data directory begins with.
 pub const FIRST_TENANT: &str = "default";
@@ -191,6 +193,21 @@ impl Gateway {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Gateway, Error> {
+        Gateway::open_with(kv, MissingKeys::Refuse, config, clock, entropy)
+    }
+
+    /// Opens a data directory whose database was restored from a copy: what was shredded since the copy was made is let go for good, and recorded.
+    pub fn open_restored(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<Gateway, Error> {
+        Gateway::open_with(Arc::new(Kv::open(&database(config))?), MissingKeys::LetGo, config, clock, entropy)
+    }
+
+    fn open_with(
+        kv: Arc<Kv>,
+        missing_keys: MissingKeys,
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Gateway, Error> {
         let dir = &config.data_dir;
         let now = clock.now();
         let metrics = Arc::new(Metrics::default());
@@ -199,17 +216,16 @@ impl Gateway {
             return Err(Error::KeyFileMissing { path: config.keys_path.clone() });
         }
         let key_file = Arc::new(KeyFile::open(&config.keys_path, &*entropy)?);
+        if !belong_together(known_keys.as_deref(), &key_file) {
+            return Err(Error::KeyFileForeign { path: config.keys_path.clone() });
+        }
         let own_key = |kind| key_file.ensure(kind, NOBODY, 0, &*entropy).map(|(secret, _)| secret);
 
         let signing = own_key(KeyKind::AuditSigning)?;
         let public = SigningKey::from_seed(&signing).public();
-        // Before the store looks: with the wrong keys everything that is sealed would look like left over.
-        if known_keys.as_ref().is_some_and(|known| *known != public) {
-            return Err(Error::KeyFileForeign { path: config.keys_path.clone() });
-        }
         let vault = Arc::new(vault(config, &key_file, &entropy));
         vault.resume_advances()?;
-        let store = Arc::new(Store::open(&kv, &vault, &entropy, settings::store(config, MissingKeys::Refuse), now)?);
+        let store = Arc::new(Store::open(&kv, &vault, &entropy, settings::store(config, missing_keys), now)?);
         let dedupe_key = own_key(KeyKind::Dedupe)?;
         let dedupe = Arc::new(Dedupe::open(&kv, copy(&dedupe_key), settings::dedupe(config), now)?);
         let log = Arc::new(Log::open(&kv, &config.gateway_name, signing, &dir.join("anchors"))?);
@@ -225,9 +241,18 @@ impl Gateway {
         }
         let principals = Principals::new(Arc::clone(&kv), &*own_key(KeyKind::Index)?);
         let trail = Arc::new(Trail::new(log, principals, writer.clone(), Arc::clone(&entropy)));
-        if store.interrupted().keys() > 0 {
-            let finished = Arc::clone(&store);
-            writer.commit(move |batch| finished.stage_done(finished.interrupted(), batch))?;
+        if missing_keys == MissingKeys::LetGo {
+            let (restored, recorded) = (Arc::clone(&store), Arc::clone(&trail));
+            writer.commit(move |batch| {
+                restored.stage_let_go(batch);
+                recorded.stage(batch, Subject::Gateway, restored_entry(&restored, now))
+            })??;
+        }
+        // Nothing stands against the start any more.
+        let finished = store.finish_interrupted()?;
+        if finished.keys() > 0 {
+            let staging = Arc::clone(&store);
+            writer.commit(move |batch| staging.stage_done(&finished, batch))?;
         }
         let upkeep = Arc::new(Upkeep::new(Arc::clone(&store), Arc::clone(&vault), writer.clone(), Arc::clone(&trail)));
 
@@ -360,6 +385,12 @@ impl Gateway {
         }
     }
 
+    /// Copies the database and the signed checkpoints, without any key, to `dir`, which must not exist.
+    pub fn back_up(&self, dir: &Path, by: String) -> Result<(), upkeep::Error> {
+        let Services { upkeep, kv, trail, .. } = &*self.services;
+        upkeep.back_up(kv, trail.log().anchors(), dir, by, self.clock.now())
+    }
+
     /// Writes what is queued and closes the database in good order.
     pub fn close(&self) {
         self.services.ingest.writer.stop();
@@ -391,6 +422,27 @@ pub fn vault(config: &Config, file: &Arc<KeyFile>, entropy: &Arc<dyn Entropy>) -
 pub fn block_on<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime.expect("a runtime without timers and sockets needs nothing of the system").block_on(work)
+}
+
+/// Whether a key file is the one that a database was written with; a new database needs one that no other database was ever written with, since
+/// keys that a database does not name are destroyed.
+fn belong_together(known: Option<&[u8]>, file: &KeyFile) -> bool {
+    match known {
+        Some(known) => {
+            let signing = file.find(KeyKind::AuditSigning, NOBODY, 0);
+            signing.is_some_and(|signing| SigningKey::from_seed(&signing).public() == known)
+        }
+        // The first key that is made once a database knows its key file.
+        None => file.find(KeyKind::Index, NOBODY, 0).is_none(),
+    }
+}
+
+fn restored_entry(store: &Store, now: Millis) -> Entry {
+    let let_go = store.let_go();
+    Entry::new(now, Action::DatabaseRestored, Outcome::Success)
+        .param("runs_let_go", let_go.runs().to_string())
+        .param("journal_segments_let_go", let_go.segments().to_string())
+        .count(let_go.rows())
 }
 
 fn copy(secret: &Secret) -> Secret {

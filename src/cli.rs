@@ -6,6 +6,7 @@
 pub mod demo;
 pub mod fsck;
 pub mod manage;
+pub mod restore;
 pub mod scrub;
 
 use std::path::PathBuf;
@@ -86,6 +87,23 @@ pub enum Command {
         /// The file of settings.
         #[arg(long)]
         config: Option<PathBuf>,
+    },
+    /// Copies the database and the signed checkpoints of a running or stopped gateway, without any key, and prints the copy's path.
+    Backup {
+        /// Where to; must not exist. Keep it apart from copies of the key file: together they can be read.
+        dir: PathBuf,
+        /// Where settings come from.
+        #[command(flatten)]
+        source: Source,
+    },
+    /// Makes a data directory out of a backup and prints its path. The key file must be in its place already; what was shredded since the
+    /// backup was made is let go.
+    Restore {
+        /// The backup.
+        backup: PathBuf,
+        /// Where settings come from.
+        #[command(flatten)]
+        source: Source,
     },
     /// Checks a data directory: every journal frame and row, tenants and keys, and every audit root, re-derived.
     Fsck {

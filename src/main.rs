@@ -11,7 +11,7 @@ use tidegate::app::serve::{Serving, serve};
 use tidegate::app::{self, FIRST_TENANT, Gateway, block_on, load_policy};
 use tidegate::cli::demo::Demo;
 use tidegate::cli::manage::{self, Order, Server};
-use tidegate::cli::{Cli, Command, KeyCommand, KeysCommand, Source, TenantCommand, TokenCommand, fsck, scrub};
+use tidegate::cli::{Cli, Command, KeyCommand, KeysCommand, Source, TenantCommand, TokenCommand, fsck, restore, scrub};
 use tidegate::clock::{Clock, SystemClock};
 use tidegate::config::{self, Config, Overrides};
 use tidegate::id::{Entropy, SystemEntropy};
@@ -70,6 +70,8 @@ fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Scrub { policy, receipts } => scrub_command(policy, receipts),
         Command::CheckConfig { config } => check_config(config),
+        Command::Backup { dir, source } => backup(source, &dir),
+        Command::Restore { backup, source } => restore_command(source, &backup),
         Command::Fsck { source } => fsck_command(source),
     }
 }
@@ -159,6 +161,37 @@ fn manage_command(source: Source, order: Order) -> Result<(), Failure> {
         Err(error) => return Err(error.into()),
     };
     Ok(done.print(&mut io::stdout(), &mut io::stderr())?)
+}
+
+fn backup(source: Source, dir: &Path) -> Result<(), Failure> {
+    let config = quiet(&overrides(source, None))?;
+    // A running server has a working directory of its own.
+    let dir = std::path::absolute(dir)?;
+    match Gateway::open(&config, Arc::new(SystemClock), Arc::new(SystemEntropy)) {
+        Ok(gateway) => {
+            let made = gateway.back_up(&dir, manage::BY.to_owned());
+            gateway.close();
+            made?;
+        }
+        Err(app::Error::Kv(kv::Error::Locked)) => Server::of(&config.data_dir)?.back_up(&dir)?,
+        Err(error) => return Err(error.into()),
+    }
+    writeln!(io::stdout(), "{}", dir.display())?;
+    Ok(writeln!(io::stderr(), "backup made; it holds no keys: copy the key file too, and keep it elsewhere")?)
+}
+
+fn restore_command(source: Source, backup: &Path) -> Result<(), Failure> {
+    let config = quiet(&overrides(source, None))?;
+    restore::put_in_place(backup, &config.data_dir, &config.keys_path)?;
+    let gateway = Gateway::open_restored(&config, Arc::new(SystemClock), Arc::new(SystemEntropy))?;
+    let let_go = gateway.services.ingest.store.let_go();
+    let (runs, rows, segments) = (let_go.runs(), let_go.rows(), let_go.segments());
+    gateway.close();
+    writeln!(io::stdout(), "{}", config.data_dir.display())?;
+    Ok(writeln!(
+        io::stderr(),
+        "restored; let go, because their keys are gone: {rows} rows in {runs} sealed runs, and {segments} segments of the journal"
+    )?)
 }
 
 fn export_keys(source: Source, to: &Path) -> Result<(), Failure> {

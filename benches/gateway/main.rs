@@ -33,11 +33,16 @@
 mod events;
 mod load;
 mod rooms;
+mod tsdb;
 
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::str::FromStr;
+
+/// The allocator of the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> Result<(), Box<dyn Error>> {
     // cargo itself adds `--bench`.
@@ -50,6 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         Some("load") => load::run(&load::Plan::new(&options)?),
         Some("bodies") => write_bodies(arguments.get(1).ok_or("bodies: name a file")?, &options),
+        Some("tsdb") => tsdb::run(arguments.get(1..).unwrap_or_default(), &options),
         Some(load::BASELINE) => Ok(load::serve_baseline(arguments.get(1).ok_or("name a directory")?.as_ref())?),
         Some(_) => {
             rooms::run();
@@ -64,6 +70,10 @@ struct Options<'a>(&'a [String]);
 impl Options<'_> {
     fn text(&self, name: &str) -> Option<&str> {
         self.0.iter().skip_while(|argument| *argument != name).nth(1).map(String::as_str)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|argument| argument == name)
     }
 
     fn number<T: FromStr>(&self, name: &str, default: T) -> Result<T, String> {

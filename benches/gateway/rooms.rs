@@ -12,7 +12,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use tidegate::clock::{DAY_MS, Millis};
-use tidegate::id::TenantId;
+use tidegate::id::{Entropy, SystemEntropy, TenantId};
+use tidegate::keys::{FileKeks, KeyFile, Vault};
 use tidegate::kv::{Kv, Writer, WriterSettings};
 use tidegate::privacy::{self, Context, PseudonymKeys, Receipt, Scrubber, Settings, Signals};
 use tidegate::protocol::native::{self, Form};
@@ -21,7 +22,7 @@ use tidegate::query::disclosure::Guard;
 use tidegate::query::params::Question;
 use tidegate::query::{Params, Scan, series, summary, top};
 use tidegate::store::need::Need;
-use tidegate::store::{EncodedRows, POLICY_MARK_BYTES, Retention, Store};
+use tidegate::store::{self, EncodedRows, MissingKeys, POLICY_MARK_BYTES, Retention, Store};
 
 use crate::events::{BEGIN_MS, Body, Ids, Source};
 
@@ -35,6 +36,12 @@ const LIMITS: Limits = Limits { events_max: 10_000, event_max: 512 * 1024, depth
 const NOW: Millis = Millis(BEGIN_MS as i64 + DAY_MS);
 const TENANT: TenantId = TenantId([7; 8]);
 const POLICY: [u8; POLICY_MARK_BYTES] = [1; POLICY_MARK_BYTES];
+const SETTINGS: store::Settings = store::Settings {
+    retention: Retention { keep_ms: [30 * DAY_MS; _] },
+    memory_max: 1 << 30,
+    rollup_k: 10,
+    missing_keys: MissingKeys::Refuse,
+};
 const TIMEOUT_MS: i64 = 30 * 60_000;
 
 /// E-mail, card, US social security number, telephone, IPv4, bearer: six patterns as people write them.
@@ -144,6 +151,8 @@ fn scrubbed(scrubber: &Scrubber, batch: protocol::Batch<'_>) -> EncodedRows {
 /// A store on an empty directory with its writer.
 struct Shelf {
     kv: Arc<Kv>,
+    vault: Arc<Vault>,
+    entropy: Arc<dyn Entropy>,
     store: Arc<Store>,
     writer: Writer,
     dir: TempDir,
@@ -154,8 +163,12 @@ impl Shelf {
         // Not the system's temporary folder: that may lie in memory, where syncing costs nothing.
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the build's folder is writable");
         let kv = Arc::new(Kv::open(&dir.path().join("db")).expect("an empty database opens"));
-        let retention = Retention { keep_ms: [30 * DAY_MS; _] };
-        let store = Arc::new(Store::open(&kv, retention, NOW).expect("an empty store opens"));
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let file = KeyFile::open(&dir.path().join("keys"), &*entropy).expect("a new key file can be made");
+        let file = Arc::new(file);
+        let keks = Arc::new(FileKeks::new(Arc::clone(&file), Arc::clone(&entropy)));
+        let vault = Arc::new(Vault::new(file, keks, Arc::clone(&entropy)));
+        let store = Arc::new(Store::open(&kv, &vault, &entropy, SETTINGS, NOW).expect("an empty store opens"));
         let settings = WriterSettings {
             linger: Duration::from_millis(1),
             group_bytes_max: 256 * 1024,
@@ -163,7 +176,7 @@ impl Shelf {
             disk_free_min: 0,
         };
         let writer = Writer::start(Arc::clone(&kv), vec![Arc::clone(&store) as _], settings, |_| {});
-        Shelf { kv, store, writer: writer.expect("a thread starts"), dir }
+        Shelf { kv, vault, entropy, store, writer: writer.expect("a thread starts"), dir }
     }
 
     /// Makes rows durable.
@@ -196,9 +209,9 @@ fn store(criterion: &mut Criterion) {
     batches.iter().cycle().take(200).for_each(|rows| shelf.commit(Arc::clone(rows)));
     let mut group = criterion.benchmark_group("store");
     group.throughput(Throughput::Elements(200 * BATCH as u64));
-    let retention = Retention { keep_ms: [30 * DAY_MS; _] };
     group.bench_function("replay", |bench| {
-        bench.iter(|| Store::open(&shelf.kv, retention, NOW).map(|store| store.usage().rows))
+        let open = || Store::open(&shelf.kv, &shelf.vault, &shelf.entropy, SETTINGS, NOW);
+        bench.iter(|| open().map(|store| store.usage().open_rows))
     });
     group.finish();
     shelf.writer.stop();

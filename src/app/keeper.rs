@@ -14,7 +14,6 @@ use crate::clock::{HOUR_MS, Millis};
 use crate::config::{self, Config, Overrides};
 use crate::ingest::idempotency::Pruned;
 use crate::ingest::quarantine::{self, Quarantine};
-use crate::kv::Family;
 use crate::store::Which;
 use crate::store::erase::Erasure;
 use crate::upkeep::Done;
@@ -132,9 +131,7 @@ impl Sealer {
             quarantine::Error::Keys(error) => crate::store::Error::from(error),
         })?;
         if !places.is_empty() {
-            services.ingest.writer.commit(move |batch| {
-                places.iter().for_each(|place| batch.delete(Family::Quarantine, place));
-            })?;
+            services.ingest.writer.commit(move |batch| Quarantine::stage_removal(batch, &places))?;
         }
         Ok(())
     }
@@ -327,5 +324,22 @@ impl Rounds {
                 );
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::DAY_MS;
+
+    #[test]
+    fn a_wall_clock_that_jumped_ahead_is_trusted_only_after_a_restart() {
+        let now = Millis(1_795_000_000_000);
+        let mut watch = Watch::set(now);
+        assert!(watch.is_trusted(now.plus(HOUR_MS)), "clocks are set now and then");
+        assert!(watch.is_trusted(now.plus(-DAY_MS)), "going back destroys nothing");
+        assert!(!watch.is_trusted(now.plus(HOUR_MS + HOUR_MS)));
+        assert!(!watch.is_trusted(now), "which of the two moments was right is for the operator to say");
+        assert!(Watch::set(now.plus(2 * HOUR_MS)).is_trusted(now.plus(2 * HOUR_MS)));
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Method;
-use reqwest::blocking::Client;
+use reqwest::blocking::{Client, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::admin::{self, Desk};
@@ -21,9 +21,11 @@ use crate::unit::parse_duration;
 use super::{KeyCommand, TenantCommand, TokenCommand};
 
 /// Who acts, in audit records of commands on a stopped data directory.
-const BY: &str = "command-line";
+pub const BY: &str = "command-line";
 /// A server that does not answer within this is not there.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// A backup seals everything first, and copies where it cannot link.
+const BACKUP_TIMEOUT: Duration = Duration::from_secs(6 * 3600);
 
 /// Why a command was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -228,11 +230,25 @@ impl Server {
         Ok(Server { client: client.map_err(Error::Unreachable)?, admin_key: admin_key.trim().to_owned() })
     }
 
+    /// Has the server copy its database to `dir`, an absolute path that must not exist.
+    pub fn back_up(&self, dir: &Path) -> Result<(), Error> {
+        let request = self.request(Method::POST, "/v1/admin/backups").json(&json!({ "dir": dir }));
+        Server::send(request.timeout(BACKUP_TIMEOUT)).map(|_| ())
+    }
+
     fn ask(&self, method: Method, route: &str, body: Option<Value>) -> Result<Value, Error> {
-        let mut request = self.client.request(method, format!("http://localhost{route}")).bearer_auth(&self.admin_key);
+        let mut request = self.request(method, route);
         if let Some(body) = body {
             request = request.json(&body);
         }
+        Server::send(request)
+    }
+
+    fn request(&self, method: Method, route: &str) -> RequestBuilder {
+        self.client.request(method, format!("http://localhost{route}")).bearer_auth(&self.admin_key)
+    }
+
+    fn send(request: RequestBuilder) -> Result<Value, Error> {
         let answer = request.send().map_err(Error::Unreachable)?;
         let ok = answer.status().is_success();
         let text = answer.text().map_err(Error::Unreachable)?;

@@ -324,7 +324,9 @@ impl From<query::Error> for Problem {
     fn from(error: query::Error) -> Problem {
         match error {
             query::Error::TooManyRows { .. } => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
-            query::Error::Stopped | query::Error::Erased => Problem::overloaded(error.to_string()),
+            query::Error::Stopped | query::Error::Erased | query::Error::Memory => {
+                Problem::overloaded(error.to_string())
+            }
             query::Error::Filter(error) => error.into(),
             query::Error::Format => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
             query::Error::Damaged(source) => {

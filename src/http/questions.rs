@@ -227,7 +227,8 @@ pub(super) async fn ask<T: Send + 'static>(
         let stop = || left.load(Ordering::Relaxed) || started.elapsed() > asked.timeout;
         query::retried(|| {
             let parts = ingest.store.read(asked.tenant, range.0, range.1, asked.now);
-            answer(&Scan::new(&parts, asked.rows_max)?.stopped_by(&stop), &asked)
+            let past = ingest.store.rollups(asked.tenant, asked.now)?;
+            answer(&Scan::new(&parts, asked.rows_max)?.with_past(&past).stopped_by(&stop), &asked)
         })
     };
     let answered = web::block(work).await.map_err(|_| Problem::overloaded("the gateway is shutting down"))?;

@@ -3,6 +3,8 @@
 //! An erasure is accepted once it is durable: from then on nobody sees the subject's rows, and nothing more is taken of it. The bytes go soon
 //! after; the state tells when. No answer, record or log line names the subject.
 
+use std::sync::Arc;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
@@ -62,9 +64,9 @@ pub async fn create(
     let listing = ingest.suppression.prepare(tenant, named)?;
     let erasure = Erasure { tenant, number: u64::from_le_bytes(random(&*services.desk.entropy)), subjects };
     let id = request_id(erasure.number);
-    let suppression = std::sync::Arc::clone(&ingest.suppression);
-    let listing = std::sync::Arc::new(listing);
-    let staged = std::sync::Arc::clone(&listing);
+    let suppression = Arc::clone(&ingest.suppression);
+    let listing = Arc::new(listing);
+    let staged = Arc::clone(&listing);
     let accepted = services.upkeep.accept_erasure(erasure, grant.principal().name(), now, move |batch| {
         suppression.stage(&staged, batch);
     });

@@ -114,6 +114,11 @@ impl Quarantine {
         Ok(places)
     }
 
+    /// Stages the removal of the events in these places. Writer's thread only.
+    pub fn stage_removal(batch: &mut Batch, places: &[Vec<u8>]) {
+        places.iter().for_each(|place| batch.delete(Family::Quarantine, place));
+    }
+
     /// Stages the removal of the tenant's events that are past their time. Writer's thread only.
     pub fn stage_prune(batch: &mut Batch, tenant: TenantId, now: Millis) {
         let to = [&tenant.0[..], &now.plus(-KEEP_MS).0.to_be_bytes()].concat();

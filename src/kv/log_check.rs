@@ -1,9 +1,11 @@
-//! Tells a torn last write from damage in the middle of the write-ahead log.
+//! Tells a torn last write from damage in the middle of the write-ahead log, and of the manifest, which has the same form.
 //!
 //! RocksDB, told to recover to a point in time, drops everything behind the first fragment that it cannot read. Behind a torn last write there is
 //! nothing to drop: it was never acknowledged. But when a fragment in the middle is damaged, acknowledged groups lie behind it, and dropping those
 //! in silence would break the one promise that matters. Every commit group is one log record, written after the one before was synced. So a record that
 //! *begins* behind an unreadable fragment proves that the unreadable one had been acknowledged; then the start is refused.
+//!
+//! The manifest must be looked at before RocksDB does: of zeros in it RocksDB takes no notice, and what is left then may crash it.
 //!
 //! The log's form (RocksDB's `log_format.h`): blocks of 32 KiB; a fragment never crosses a block and is: masked CRC-32C of type and payload (4 bytes,
 //! little-endian), length (2), type (1: a whole record, 2: the first fragment of one, 3, 4: its further ones), payload.
@@ -18,15 +20,16 @@ const BEGINS: [u8; 2] = [1, 2];
 /// Added to a rotated checksum, so that a checksum of data that holds checksums stays sound.
 const MASK_DELTA: u32 = 0xa282_ead8;
 
-/// Whether a log in `dir` holds a readable record behind an unreadable fragment.
+/// Whether a log or manifest in `dir` holds a readable record behind an unreadable fragment.
 pub(super) fn is_damaged(dir: &Path) -> std::io::Result<bool> {
     if !dir.try_exists()? {
         return Ok(false);
     }
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
+        let is_manifest = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"MANIFEST-"));
         let is_log = path.extension().is_some_and(|extension| extension == "log");
-        if is_log && is_damaged_log(&read(&path)?) {
+        if (is_log || is_manifest) && is_damaged_log(&read(&path)?) {
             return Ok(true);
         }
     }

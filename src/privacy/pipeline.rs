@@ -149,8 +149,10 @@ impl Scrubber {
             self.scrub_address(&mut fields, address, context, receipt);
             self.keep_user_agent(&mut fields, receipt);
         }
-        let mut work = Work { job: Job { policy: &self.policy, keys: Some(context.keys), receipt } };
-        work.scrub_texts(&mut fields);
+        if !self.policy.finds_nothing() {
+            let mut work = Work { job: Job { policy: &self.policy, keys: Some(context.keys), receipt } };
+            work.scrub_texts(&mut fields);
+        }
         Ok(CleanEvent::new(fields, provenance))
     }
 

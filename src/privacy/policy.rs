@@ -92,6 +92,11 @@ pub(super) enum What {
 }
 
 impl CompiledPolicy {
+    /// Whether no rule looks at texts, numbers and names: then nothing in them can be found.
+    pub(super) fn finds_nothing(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     /// The kinds that are wanted at a place.
     pub(super) fn wanted(&self, place: Option<&Place<'_>>, value: ValueType) -> Kinds {
         let mut wanted = self.everywhere;

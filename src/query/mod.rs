@@ -23,7 +23,9 @@
 //! the rows read. Every question says which columns it looks at, and no other is read. Cells about too few people are told to holders of
 //! `export` only.
 //!
-//! What is missing: rollups; answers about ranges that overlap can be subtracted from one another (see [`disclosure`]).
+//! Of days whose rows are gone totals answer, and say so (`past`).
+//!
+//! What is missing: answers about ranges that overlap can be subtracted from one another (see [`disclosure`]).
 //! This folder knows nothing of HTTP, of scopes and of the current moment: they come in as values.
 
 pub mod params;
@@ -33,6 +35,7 @@ pub mod audience;
 pub mod disclosure;
 mod group;
 pub mod number;
+mod past;
 mod subject;
 mod tally;
 
@@ -76,6 +79,7 @@ use crate::clock::Millis;
 use crate::store;
 
 pub use params::{ParamError, Params, Question};
+pub use past::Told;
 pub use scan::Scan;
 pub use tally::Cells;
 
@@ -103,6 +107,9 @@ pub enum Error {
     /// Rows do not fit into the format of a file.
     #[error("events cannot be written in this format")]
     Format,
+    /// Queries hold as much memory as they may.
+    #[error("the questions that are being answered hold as much memory as they may: ask again later, or for a shorter range")]
+    Memory,
     /// Stored rows cannot be read as they were written.
     #[error("stored events cannot be read")]
     Damaged(#[source] store::Error),
@@ -110,7 +117,13 @@ pub enum Error {
 
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Error {
-        if matches!(error, store::Error::Erased) { Error::Erased } else { Error::Damaged(error) }
+        if matches!(error, store::Error::Erased) {
+            Error::Erased
+        } else if matches!(error, store::Error::QueryMemory) {
+            Error::Memory
+        } else {
+            Error::Damaged(error)
+        }
     }
 }
 

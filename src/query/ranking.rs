@@ -64,6 +64,16 @@ pub(super) enum Whom {
     People,
 }
 
+impl Gathered {
+    /// Adds what was counted elsewhere of a value, or of events without one.
+    pub fn add(&mut self, key: Option<&str>, tally: &Tally) {
+        match self.cells.iter_mut().find(|(known, _)| known.as_deref() == key) {
+            Some((_, cell)) => cell.tally.merge(tally),
+            None => self.cells.push((key.map(Box::from), Cell { tally: tally.clone(), people: People::default() })),
+        }
+    }
+}
+
 /// Reads the rows that `params` asks for, by `by`.
 pub(super) fn gather(scan: &Scan<'_>, params: &Params, by: By, whom: Whom) -> Result<Gathered, Error> {
     let mut subjects = Subjects::default();

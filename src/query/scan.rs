@@ -8,6 +8,7 @@
 use crate::privacy::event::EventType;
 use crate::store::columns::{Columns, Dictionary};
 use crate::store::need::{Need, Plain};
+use crate::store::rollup::Rollup;
 use crate::store::row::TextColumn;
 use crate::store::{Loaded, Part};
 
@@ -26,6 +27,7 @@ const NOT_SAID: u8 = 0;
 pub struct Scan<'p> {
     parts: &'p [Part],
     stop: Option<&'p dyn Fn() -> bool>,
+    past: &'p [Rollup],
 }
 
 impl<'p> Scan<'p> {
@@ -35,12 +37,22 @@ impl<'p> Scan<'p> {
     /// [`Error::TooManyRows`] when they hold more rows than `rows_max` (counted in whole parts, before anything is read).
     pub fn new(parts: &'p [Part], rows_max: u64) -> Result<Scan<'p>, Error> {
         let rows: u64 = parts.iter().map(|part| part.rows_max() as u64).sum();
-        if rows > rows_max { Err(Error::TooManyRows { rows_max }) } else { Ok(Scan { parts, stop: None }) }
+        if rows > rows_max { Err(Error::TooManyRows { rows_max }) } else { Ok(Scan { parts, stop: None, past: &[] }) }
     }
 
     /// Ends the scan with [`Error::Stopped`] once `stop()` is true; it is asked before every part.
     pub fn stopped_by(self, stop: &'p dyn Fn() -> bool) -> Scan<'p> {
         Scan { stop: Some(stop), ..self }
+    }
+
+    /// With the totals of days whose rows are gone, which [`Store::rollups`](crate::store::Store::rollups) gave.
+    pub fn with_past(self, past: &'p [Rollup]) -> Scan<'p> {
+        Scan { past, ..self }
+    }
+
+    /// Those totals.
+    pub(super) fn past(&self) -> &'p [Rollup] {
+        self.past
     }
 
     /// The parts in the order given.

@@ -11,6 +11,7 @@ use crate::clock::Millis;
 
 use super::matrix::{Matrix, matrix};
 use super::number::rate;
+use super::past::{Past, Told};
 use super::tally::{Tally, shown};
 use super::week::{Week, week};
 use super::{Error, Moment, Params, Scan};
@@ -50,6 +51,9 @@ pub struct Series {
     pub interval_ms: i64,
     /// The points in order of time, none left out.
     pub points: Vec<Point>,
+    /// Which days are known by their totals only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollups: Option<Told>,
 }
 
 /// The events of one interval.
@@ -139,8 +143,14 @@ pub fn series(scan: &Scan<'_>, params: &Params) -> Result<Series, Error> {
             }
         }
     }
-    let points = intervals.points(&tallies);
-    Ok(Series { from: Moment(params.from), to: Moment(params.to), interval_ms: params.interval_ms, points })
+    let past = Past::by_interval(scan.past(), params);
+    for cell in past.cells() {
+        if let Some(tally) = tallies.get_mut(intervals.at(cell.start.0)) {
+            tally.merge(&Tally::of_cell(cell));
+        }
+    }
+    let (from, to, points) = (Moment(params.from), Moment(params.to), intervals.points(&tallies));
+    Ok(Series { from, to, interval_ms: params.interval_ms, points, rollups: past.told() })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::store::row::TextColumn;
 
 use super::group::Distinct;
 use super::number::rate;
+use super::past::{Past, Told};
 use super::tally::{Tally, shown};
 use super::visit::Counter;
 use super::{Error, Moment, Params, Scan};
@@ -39,6 +40,9 @@ pub struct Summary {
     pub types: Vec<OfType>,
     /// When the newest event happened.
     pub last_seen: Option<Moment>,
+    /// Which days are known by their totals only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollups: Option<Told>,
 }
 
 /// How long events took, in milliseconds. Percentiles are within 1 %.
@@ -92,8 +96,16 @@ pub fn summary(scan: &Scan<'_>, params: &Params, timeout_ms: i64) -> Result<Summ
         users.take(&marks);
         sessions.take(&chunk, timeout_ms);
     }
-    let sessions = sessions.count();
-    Ok(answer(params, &types, users.len(), sessions))
+    let past = Past::by_day(scan.past(), params);
+    let (mut users, mut sessions) = (users.len(), sessions.count());
+    for cell in past.cells() {
+        if let Some(tally) = types.get_mut(usize::from(cell.event_type.code())) {
+            tally.merge(&Tally::of_cell(cell));
+        }
+        users += cell.counted.users;
+        sessions += cell.counted.sessions;
+    }
+    Ok(Summary { rollups: past.told(), ..answer(params, &types, users, sessions) })
 }
 
 fn answer(params: &Params, tallies: &[Tally; TYPE_CODES], users: u64, sessions: u64) -> Summary {
@@ -131,6 +143,7 @@ fn answer(params: &Params, tallies: &[Tally; TYPE_CODES], users: u64, sessions: 
         },
         types,
         last_seen: cells.last_seen,
+        rollups: None,
     }
 }
 

@@ -28,6 +28,11 @@ impl Default for Tally {
 }
 
 impl Tally {
+    /// What was counted elsewhere.
+    pub fn counted(events: u64, errors: u64, durations: Sketch, newest: Millis) -> Tally {
+        Tally { events, errors, durations, newest: newest.0 }
+    }
+
     /// The columns that it looks at.
     pub fn need() -> Need {
         error_need().plain(Plain::Time).plain(Plain::Duration)

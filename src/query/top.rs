@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::disclosure::{Disclosure, Guard};
 use super::params::By;
+use super::past::{Past, Told};
 use super::ranking::{self, Cell, Whom};
-use super::tally::Cells;
+use super::tally::{Cells, Tally};
 use super::{Error, Moment, Params, Scan};
 
 /// The answer of `top`.
@@ -28,6 +29,9 @@ pub struct Top {
     pub absent: Option<Cells>,
     /// All events; `null` when they are about too few people.
     pub total: Option<Cells>,
+    /// Which days are known by their totals only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollups: Option<Told>,
     /// What is not shown, where the dimension is linked to people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disclosure: Option<Disclosure>,
@@ -61,7 +65,18 @@ pub fn top(scan: &Scan<'_>, params: &Params, guard: Guard) -> Result<Top, Error>
     let by = params.by.unwrap_or(By::Name);
     let guard = if by.is_subject_linked() { guard } else { Guard::OFF };
     let whom = if guard.is_on() { Whom::People } else { Whom::Nobody };
-    let ranked = ranking::gather(scan, params, by, whom)?.ranked(params.limit, guard);
+    let mut gathered = ranking::gather(scan, params, by, whom)?;
+    let past = if by == By::Name {
+        Past::by_name(scan.past(), params)
+    } else {
+        // Of other dimensions nothing is kept.
+        Past::by_day(if by == By::Type { scan.past() } else { &[] }, params)
+    };
+    for cell in past.cells() {
+        let key = if by == By::Type { Some(cell.event_type.name()) } else { cell.name.as_deref() };
+        gathered.add(key, &Tally::of_cell(cell));
+    }
+    let ranked = gathered.ranked(params.limit, guard);
     let row = |(key, cell): (Box<str>, Cell)| Row { key: key.into(), cells: cell.tally.cells() };
     Ok(Top {
         from: Moment(params.from),
@@ -71,6 +86,7 @@ pub fn top(scan: &Scan<'_>, params: &Params, guard: Guard) -> Result<Top, Error>
         other: ranked.other.map(|(keys, cell)| Other { keys, cells: cell.tally.cells() }),
         absent: ranked.absent.map(|cell| cell.tally.cells()),
         total: ranked.total.map(|cell| cell.tally.cells()),
+        rollups: past.told(),
         disclosure: ranked.disclosure,
     })
 }

@@ -207,10 +207,10 @@ pub struct Journal {
 }
 
 /// What a replay found besides rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unreadable {
     /// Segments whose keys are gone.
-    pub segments: u64,
+    pub segments: Vec<u64>,
 }
 
 impl Journal {
@@ -231,7 +231,7 @@ impl Journal {
         for_each_frame(kv, vault, &mut |frame| {
             if older.last().is_none_or(|segment| segment.number != frame.segment) {
                 older.push(Segment::new(frame.segment));
-                unreadable.segments += u64::from(frame.key.is_none());
+                unreadable.segments.extend(frame.key.is_none().then_some(frame.segment));
             }
             let mut first = None;
             let read = frame.visit(&mut |sequence, tenant, policy, row| {

@@ -11,7 +11,7 @@ use crate::kv::{Family, Kv};
 use super::key::{self, BucketKey, RunId};
 use super::run::Run;
 use super::shelf::{Runs, Shelf};
-use super::{Error, LetGo, retention};
+use super::{Error, retention};
 
 /// What is sealed.
 pub(super) struct Found {
@@ -20,20 +20,19 @@ pub(super) struct Found {
     /// For every bucket with a run: rows up to this journal group are sealed.
     pub sealed_through: BTreeMap<BucketKey, u64>,
     /// Runs that are left out because their key is gone.
-    pub without_key: LetGo,
+    pub without_key: Vec<Run>,
 }
 
 /// Reads what is sealed; changes nothing.
 pub(super) fn read(kv: &Kv, vault: &Vault) -> Result<Found, Error> {
-    let mut found = Found { shelf: Shelf::default(), sealed_through: BTreeMap::new(), without_key: LetGo::default() };
+    let mut found = Found { shelf: Shelf::default(), sealed_through: BTreeMap::new(), without_key: Vec::new() };
     for run in read_runs(kv, vault)? {
         let through = found.sealed_through.entry(run.id.bucket).or_default();
         *through = run.through.max(*through);
         if vault.has_dek(run.id.bucket.tenant, run.dek) {
             found.shelf.runs.add(Arc::new(run));
         } else {
-            found.without_key.runs += 1;
-            found.without_key.rows += u64::from(run.rows);
+            found.without_key.push(run);
         }
     }
     found.shelf.holds = retention::read_holds(kv)?;

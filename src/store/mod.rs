@@ -36,6 +36,7 @@ pub mod retention;
 pub mod rewrite;
 pub mod rollup;
 pub mod seal;
+pub(crate) mod step;
 pub mod subject;
 
 pub mod part;
@@ -230,24 +231,40 @@ pub struct Store {
     retention: RwLock<Retention>,
     rollup_k: usize,
     let_go: LetGo,
-    /// Keys whose destruction a crash interrupted, destroyed at the start.
-    interrupted: rewrite::Done,
 }
 
 /// What a start found that could not be decrypted, and let go.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct LetGo {
+    runs: Vec<Run>,
+    segments: Vec<u64>,
+}
+
+impl LetGo {
     /// Sealed runs.
-    pub runs: u64,
+    pub fn runs(&self) -> u64 {
+        self.runs.len() as u64
+    }
+
     /// Rows in them.
-    pub rows: u64,
-    /// Journal segments.
-    pub segments: u64,
+    pub fn rows(&self) -> u64 {
+        self.runs.iter().map(|run| u64::from(run.rows)).sum()
+    }
+
+    /// Segments of the journal; how many rows they hold nobody can tell any more.
+    pub fn segments(&self) -> u64 {
+        self.segments.len() as u64
+    }
+
+    /// Whether nothing is missing.
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.segments.is_empty()
+    }
 }
 
 impl Store {
-    /// Reads the manifest, finishes what a crash interrupted, and rebuilds the open buckets from the journal, leaving out what is past its
-    /// retention at `now`.
+    /// Reads the manifest and rebuilds the open buckets from the journal, leaving out what is past its retention at `now`. Destroys nothing: that is
+    /// for [`Store::finish_interrupted`], once nothing else stands against the start.
     ///
     /// # Errors
     /// Damage, missing keys and unknown formats stop the start: an answer from half the data would be a wrong answer.
@@ -279,14 +296,14 @@ impl Store {
             }
         })?;
         open.reached(journal.sequence());
-        let let_go = LetGo { segments: unreadable.segments, ..found.without_key };
-        if let_go != LetGo::default() && settings.missing_keys == MissingKeys::Refuse {
-            return Err(Error::KeysMissing { runs: let_go.runs, segments: let_go.segments });
+        let let_go = LetGo { runs: found.without_key, segments: unreadable.segments };
+        if !let_go.is_empty() && settings.missing_keys == MissingKeys::Refuse {
+            return Err(Error::KeysMissing { runs: let_go.runs(), segments: let_go.segments() });
         }
         let stored_segments = kv.get(Family::Meta, key::META_SEGMENTS)?;
         let used = stored_segments.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))).unwrap_or(0);
         let next = retention::newest_segment(kv)?.map_or(used, |newest| used.max(newest + 1));
-        let mut store = Store {
+        let store = Store {
             kv: Arc::clone(kv),
             vault: Arc::clone(vault),
             entropy: Arc::clone(entropy),
@@ -299,32 +316,35 @@ impl Store {
             retention: RwLock::new(retention),
             rollup_k: settings.rollup_k,
             let_go,
-            interrupted: rewrite::Done::default(),
         };
         for erasure in store.erasures()? {
             store.show_erasure(&erasure);
         }
-        // From here on the disk changes: nothing stands against the start any more.
-        store.interrupted = store.finish_interrupted()?;
         Ok(store)
     }
 
-    /// What a crash left half done: segments and keys that nothing names.
-    fn finish_interrupted(&self) -> Result<rewrite::Done, Error> {
+    /// Finishes what a crash left half done: unlinks segments and destroys keys that nothing names. The caller must be sure that database and key
+    /// file belong together and that the database is the newest there is: what an older one does not name may be all that is left of newer rows.
+    pub fn finish_interrupted(&self) -> Result<rewrite::Done, Error> {
         self.unlink_orphans()?;
         let keys = manifest::destroy_unused_keys(&self.kv, &self.vault, &self.shelf().runs)?;
         self.tail().journal.destroy_unused_keys()?;
         Ok(rewrite::Done { keys })
     }
 
-    /// What the start finished, for [`Store::stage_done`].
-    pub fn interrupted(&self) -> &rewrite::Done {
-        &self.interrupted
+    /// What could not be decrypted at the start and is let go.
+    pub fn let_go(&self) -> &LetGo {
+        &self.let_go
     }
 
-    /// What could not be decrypted at the start and was let go.
-    pub fn let_go(&self) -> LetGo {
-        self.let_go
+    /// Stages that what could not be decrypted is not there any more. Writer's thread only.
+    pub fn stage_let_go(&self, batch: &mut Batch) {
+        for run in &self.let_go.runs {
+            batch.delete(Family::Manifest, &run.id.manifest_key());
+        }
+        for segment in &self.let_go.segments {
+            batch.delete_range(Family::Journal, &key::journal(*segment, 0), &key::journal(segment + 1, 0));
+        }
     }
 
     /// Stages the rows of one request for which `keep(index)` holds. Writer's thread only.

@@ -38,10 +38,12 @@ pub struct Reader {
     bytes_read: AtomicU64,
 }
 
+/// With what it weighs. A block may grow while it is read (it remembers where things are), and a cache that weighs it otherwise when it goes than when
+/// it came loses count.
 #[derive(Clone)]
 enum Kept {
     Layout(Arc<Layout>, u64),
-    Block(Decoded),
+    Block(Decoded, u64),
 }
 
 #[derive(Clone)]
@@ -51,8 +53,7 @@ impl Weighter<(RunId, BlockId), Kept> for ByBytes {
     fn weight(&self, _: &(RunId, BlockId), kept: &Kept) -> u64 {
         ENTRY_BYTES
             + match kept {
-                Kept::Layout(_, bytes) => *bytes,
-                Kept::Block(decoded) => decoded.bytes() as u64,
+                Kept::Layout(_, bytes) | Kept::Block(_, bytes) => *bytes,
             }
     }
 }
@@ -80,10 +81,11 @@ impl Reader {
         let mut blocks: Vec<(BlockId, Decoded)> = Vec::new();
         for id in layout.blocks_for(need) {
             let decoded = match self.cache.get(&(run.id, id)) {
-                Some(Kept::Block(decoded)) => decoded,
+                Some(Kept::Block(decoded, _)) => decoded,
                 Some(Kept::Layout(..)) | None => {
                     let decoded = decode(&layout, id, &source.block(id)?, &blocks)?;
-                    self.cache.insert((run.id, id), Kept::Block(decoded.clone()));
+                    let bytes = decoded.bytes() as u64;
+                    self.cache.insert((run.id, id), Kept::Block(decoded.clone(), bytes));
                     decoded
                 }
             };

@@ -31,7 +31,7 @@ use super::reader::{FRAME, frame};
 use super::rollup::Rollup;
 use super::run::{Form, Run};
 use super::subject::Subjects;
-use super::{Error, Store};
+use super::{Error, Store, step};
 
 /// Runs below this many rows are stored as one value: values of their own for each column would take more in overhead than they save.
 const FRAME_ROWS_MAX: usize = 1000;
@@ -57,6 +57,8 @@ pub struct Rewrite {
     pub(super) taken: Vec<BucketKey>,
     pub(super) rollups: Vec<Rollup>,
     pub(super) rows_dropped: u64,
+    /// Those of the added runs that were there before, and will stay as they are from now on.
+    pub(super) settling: Vec<Arc<Run>>,
     /// The least segment that was written for this change.
     pub(super) first_segment: Option<u64>,
     /// Changes of small tables, sealed already: staging must not be able to fail half way.
@@ -77,6 +79,11 @@ impl Rewrite {
     /// Those of the added runs that were written for this change; the others had their entry changed.
     pub fn written(&self) -> impl Iterator<Item = &Arc<Run>> {
         self.added.iter().filter(|run| self.first_segment.is_some_and(|first| run.id.segment >= first))
+    }
+
+    /// Those of the added runs that were there before, and will stay as they are from now on.
+    pub fn settling(&self) -> &[Arc<Run>] {
+        &self.settling
     }
 
     /// Rows that will be gone because they belong to erased subjects.
@@ -121,15 +128,30 @@ impl Store {
             let round = (0..).find(|n| !by_file.get(&place(*n)).is_some_and(|file| file.contains_key(&source.bucket)));
             by_file.entry(place(round.unwrap_or_default())).or_default().insert(source.bucket, source);
         }
-        let mut runs = Vec::new();
+        let (mut runs, mut keys) = (Vec::new(), Vec::new());
         for ((class, hour, _), sources) in by_file {
-            runs.extend(self.write_segment(class, hour, sources.into_values().collect(), &mut dropped)?);
+            let written = self.write_segment(class, hour, sources.into_values().collect(), &mut keys, &mut dropped);
+            match written {
+                Ok(written) => runs.extend(written),
+                Err(error) => {
+                    self.discard(&keys, &runs.iter().collect::<Vec<_>>());
+                    return Err(error);
+                }
+            }
         }
         let first_segment = runs.iter().map(|run| run.id.segment).min();
         Ok(Written { runs, first_segment, rows_dropped: dropped })
     }
 
-    fn write_segment(&self, class: Class, hour: u32, sources: Vec<Source>, dropped: &mut u64) -> Result<Vec<Run>, Error> {
+    /// Writes one file; `made` gets the keys that were made for it, also when it fails.
+    fn write_segment(
+        &self,
+        class: Class,
+        hour: u32,
+        sources: Vec<Source>,
+        made: &mut Vec<(TenantId, DekId)>,
+        dropped: &mut u64,
+    ) -> Result<Vec<Run>, Error> {
         let mut encoded: Vec<(Source, Encoded)> = Vec::with_capacity(sources.len());
         for source in sources {
             let rows: usize = source.chunks.iter().map(|chunk| chunk.len()).sum();
@@ -142,6 +164,8 @@ impl Store {
         }
         let tenants: Vec<TenantId> = encoded.iter().map(|(source, _)| source.bucket.tenant).collect();
         let keys = self.vault.create_deks(&tenants)?;
+        made.extend(tenants.iter().zip(&keys).map(|(tenant, (dek, _))| (*tenant, *dek)));
+        step::passed("keys made");
         let segment = self.next_segment();
         let mut sealer = Sealer::new().map_err(Error::Compressor)?;
         let mut runs = Vec::with_capacity(encoded.len());
@@ -151,8 +175,10 @@ impl Store {
                 let writer = RunWriter { store: self, id, secret, sealer: &mut sealer };
                 runs.push(writer.write(file, source, encoded, *dek)?);
             }
+            step::passed("file written");
             Ok::<(), Error>(())
         })?;
+        step::passed("file taken in");
         debug_assert!(runs.iter().all(|run| run.id.bucket.class == class && run.id.bucket.hour == hour));
         Ok(runs)
     }
@@ -196,6 +222,24 @@ impl Store {
         self.put_back(&rewrite.taken);
     }
 
+    /// The same when the batch was certainly not written: what was written for the change goes now. The caller tries again soon, and a disk that is nearly
+    /// full must not be filled by that.
+    pub fn undo_rewrite(&self, rewrite: &Rewrite) {
+        self.put_back(&rewrite.taken);
+        let written: Vec<&Run> = rewrite.written().map(|run| &**run).collect();
+        let keys: Vec<_> = written.iter().map(|run| (run.id.bucket.tenant, run.dek)).collect();
+        self.discard(&keys, &written);
+    }
+
+    /// Destroys keys and unlinks files that nothing will ever name. Should that fail, the next start does it.
+    fn discard(&self, keys: &[(TenantId, DekId)], runs: &[&Run]) {
+        let segments = runs.iter().map(|run| (run.id.bucket.class, run.id.bucket.hour, run.id.segment));
+        let destroyed = self.vault.destroy_deks(keys).map_err(Error::from);
+        if let Err(error) = destroyed.and_then(|_| self.unlink_unused(segments.collect())) {
+            tracing::error!(error = &error as &dyn std::error::Error, "what was written in vain stays until the next start");
+        }
+    }
+
     pub(super) fn put_back(&self, taken: &[BucketKey]) {
         let mut shelf = self.shelf_mut();
         taken.iter().for_each(|bucket| shelf.open.put_back(*bucket));
@@ -205,9 +249,11 @@ impl Store {
     pub fn destroy_removed(&self, rewrite: &Rewrite) -> Result<Done, Error> {
         let keys: Vec<_> = rewrite.removed.iter().map(|run| (run.id.bucket.tenant, run.dek)).collect();
         self.vault.destroy_deks(&keys)?;
+        step::passed("keys destroyed");
         rewrite.removed.iter().for_each(|run| self.reader.forget(run.id));
         let segments = rewrite.removed.iter().map(|run| (run.id.bucket.class, run.id.bucket.hour, run.id.segment));
         self.unlink_unused(segments.collect())?;
+        step::passed("files unlinked");
         Ok(Done { keys })
     }
 

@@ -5,20 +5,20 @@
 //! out: a number of distinct users is kept as a number, never as a set that could be asked for one. Rows without any subject count as one.
 //!
 //! Rollups answer only for buckets whose rows are all past their time ([`Store::rollups`]); until then the rows themselves do. They are not
-//! changed by an erasure, which is why they must be such that they need not be.
+//! changed by an erasure, which is why they must be such that they need not be. How rows are counted is in `tally`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod tally;
+
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::clock::{DAY_MS, HOUR_MS, Millis};
+use crate::clock::Millis;
 use crate::id::TenantId;
 use crate::keys::seal;
 use crate::kv::Family;
 use crate::privacy::event::EventType;
 use crate::sketch::Sketch;
 
-use super::columns::Columns;
 use super::key::{BucketKey, Class, Stream};
 use super::manifest::IndexKeys;
 use super::need::{Need, Plain};
@@ -26,16 +26,16 @@ use super::row::{Damaged, Reader, TextColumn, put_bytes, put_varint, unzigzag, z
 use super::run::Run;
 use super::{Error, Store};
 
+use tally::Tally;
+
 const VERSION: u8 = 1;
-/// Cells of one rollup at most; names beyond it count as other.
-const CELLS_MAX: usize = 10_000;
 
 /// What was counted of some events.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counted {
     /// Events.
     pub events: u64,
-    /// Errors among them (see [`Columns::is_error`]).
+    /// Errors among them (see [`super::columns::Columns::is_error`]).
     pub errors: u64,
     /// Distinct users. Not additive: somebody may be in several cells.
     pub users: u64,
@@ -203,138 +203,4 @@ pub(super) fn open(keys: &mut IndexKeys<'_>, key: &[u8], value: &[u8]) -> Result
     let (bucket, _) = read_key(key).ok_or(Error::DamagedManifest)?;
     let plain = seal::open(&*keys.of(bucket.tenant)?, key, value).map_err(|_| Error::DamagedManifest)?;
     Rollup::decode(key, &plain).map_err(|_| Error::DamagedManifest)
-}
-
-/// Counting in progress: by type and day, then by name, then by hour.
-#[derive(Default)]
-struct Tally {
-    days: BTreeMap<(u8, i64), Gathered>,
-    names: HashMap<(u8, i64, String), Named>,
-}
-
-#[derive(Default)]
-struct Gathered {
-    counted: Counted,
-    users: BTreeSet<u64>,
-    sessions: BTreeSet<u64>,
-    subjects: BTreeSet<u64>,
-}
-
-#[derive(Default)]
-struct Named {
-    day: Gathered,
-    hours: BTreeMap<i64, Gathered>,
-}
-
-/// What of a row is counted.
-struct Seen {
-    time: i64,
-    is_error: bool,
-    duration_ms: Option<f64>,
-    user: Option<u64>,
-    session: Option<u64>,
-}
-
-impl Gathered {
-    fn take(&mut self, row: &Seen) {
-        let counted = &mut self.counted;
-        counted.newest = if counted.events == 0 { Millis(row.time) } else { counted.newest.max(Millis(row.time)) };
-        counted.events += 1;
-        counted.errors += u64::from(row.is_error);
-        if let Some(duration) = row.duration_ms {
-            counted.durations.insert(duration);
-        }
-        self.users.extend(row.user);
-        self.sessions.extend(row.session);
-        self.subjects.insert(row.user.or(row.session).unwrap_or_default());
-    }
-
-    fn merge(&mut self, other: Gathered) {
-        let counted = &mut self.counted;
-        counted.newest = if counted.events == 0 { other.counted.newest } else { counted.newest.max(other.counted.newest) };
-        counted.events += other.counted.events;
-        counted.errors += other.counted.errors;
-        counted.durations.merge(&other.counted.durations);
-        self.users.extend(other.users);
-        self.sessions.extend(other.sessions);
-        self.subjects.extend(other.subjects);
-    }
-
-    fn is_dense(&self, k: usize) -> bool {
-        self.subjects.len() >= k
-    }
-
-    fn counted(self) -> Counted {
-        Counted { users: self.users.len() as u64, sessions: self.sessions.len() as u64, ..self.counted }
-    }
-}
-
-impl Tally {
-    fn take(&mut self, columns: &Columns, erased: Option<&[bool]>) {
-        let hashes = |column: TextColumn| -> Vec<u64> {
-            let hash = |value: Option<&str>| value.map_or(0, hash);
-            let dictionary = columns.dictionary(column);
-            dictionary.map_or_else(Vec::new, |values| (0..=values.len()).map(|code| hash(values.value(code))).collect())
-        };
-        let (users, sessions) = (hashes(TextColumn::User), hashes(TextColumn::Session));
-        let of = |column: TextColumn, hashes: &[u64], row: usize| {
-            let code = columns.dictionary(column)?.code(row);
-            (code > 0).then(|| hashes.get(code as usize).copied()).flatten()
-        };
-        let times = columns.time().iter().zip(columns.event_type());
-        for (row, (time, code)) in times.enumerate() {
-            if erased.is_some_and(|erased| erased.get(row) == Some(&true)) {
-                continue;
-            }
-            let seen = Seen {
-                time: *time,
-                is_error: columns.is_error(row),
-                duration_ms: columns.duration_ms(row),
-                user: of(TextColumn::User, &users, row),
-                session: of(TextColumn::Session, &sessions, row),
-            };
-            let day = time.div_euclid(DAY_MS);
-            self.days.entry((*code, day)).or_default().take(&seen);
-            if let Some(name) = columns.text(TextColumn::Name, row) {
-                let named = self.names.entry((*code, day, name.to_owned())).or_default();
-                named.day.take(&seen);
-                named.hours.entry(time.div_euclid(HOUR_MS)).or_default().take(&seen);
-            }
-        }
-    }
-
-    fn cells(self, k: usize) -> Vec<Cell> {
-        let mut cells = Vec::new();
-        let mut add = |scope, code: u8, name: Option<&str>, start, gathered: Gathered| {
-            let Some(event_type) = EventType::from_code(code) else { return };
-            let name = name.map(str::to_owned);
-            cells.push(Cell { scope, event_type, name, start: Millis(start), counted: gathered.counted() });
-        };
-        for ((code, day), gathered) in self.days {
-            add(Scope::Total, code, None, day * DAY_MS, gathered);
-        }
-        let mut others: BTreeMap<(u8, i64), Gathered> = BTreeMap::new();
-        let mut names: Vec<_> = self.names.into_iter().collect();
-        names.sort_unstable_by(|(a, x), (b, y)| y.day.counted.events.cmp(&x.day.counted.events).then_with(|| a.cmp(b)));
-        for (place, ((code, day, name), named)) in names.into_iter().enumerate() {
-            if place >= CELLS_MAX || !named.day.is_dense(k) {
-                others.entry((code, day)).or_default().merge(named.day);
-                continue;
-            }
-            add(Scope::NameDay, code, Some(&name), day * DAY_MS, named.day);
-            for (hour, gathered) in named.hours.into_iter().filter(|(_, gathered)| gathered.is_dense(k)) {
-                add(Scope::NameHour, code, Some(&name), hour * HOUR_MS, gathered);
-            }
-        }
-        for ((code, day), gathered) in others {
-            add(Scope::Other, code, None, day * DAY_MS, gathered);
-        }
-        cells
-    }
-}
-
-/// Tells values apart while they are counted; never stored.
-fn hash(value: &str) -> u64 {
-    let hash = blake3::hash(value.as_bytes());
-    hash.as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }

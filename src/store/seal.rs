@@ -129,7 +129,11 @@ impl Store {
             rewrite.added.extend(large.iter().map(|run| Arc::new(closed((**run).clone()))));
             match small.as_slice() {
                 [] => {}
-                [alone] => rewrite.added.push(Arc::new(closed((**alone).clone()))),
+                [alone] => {
+                    let alone = Arc::new(closed((**alone).clone()));
+                    rewrite.settling.push(Arc::clone(&alone));
+                    rewrite.added.push(alone);
+                }
                 several => {
                     sources.extend(self.merged(bucket, several)?);
                     rewrite.removed.extend(several.iter().cloned());

@@ -402,3 +402,18 @@ fn every_member_of_an_event_has_its_column() {
         assert_eq!(columns.text(column, 0).map(str::to_owned), expected, "{column:?}");
     }
 }
+
+#[test]
+fn the_cache_does_not_lose_count_when_what_it_holds_grows_by_reading() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::open(dir.path(), NOW);
+    let events: Vec<_> = (0..2_000).map(|n| (EventType::McpToolCall, NOW.0 - n, (n % 200) as u8)).collect();
+    for _ in 0..2 {
+        bench.append(tenant(1), encode(&events));
+        bench.seal();
+    }
+    assert_eq!(bench.rows(tenant(1), NOW).len(), 4_000);
+    assert!(bench.store.usage().cached_bytes > 0);
+    bench.expire(NOW.plus(31 * DAY_MS));
+    assert_eq!(bench.store.usage().cached_bytes, 0);
+}

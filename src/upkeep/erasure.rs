@@ -10,8 +10,8 @@ use crate::audit::trail::Entry;
 use crate::audit::{Action, Outcome};
 use crate::clock::Millis;
 use crate::kv::Batch;
-use crate::store::Which;
 use crate::store::erase::Erasure;
+use crate::store::{Which, step};
 
 use super::request::{Kind, Request, Status};
 use super::{Done, Error, Turn, Upkeep, of_tenant, stage_all};
@@ -64,6 +64,7 @@ impl Upkeep {
     pub fn erase(&self, erasure: &Erasure, now: Millis) -> Result<Erased, Error> {
         let turn = self.turn();
         let open = self.flush_journal(&turn, now)?;
+        step::passed("journal flushed");
         let mut done = Done::default();
         loop {
             let rewrite = self.store.rewrite_without(erasure.tenant)?;
@@ -72,7 +73,9 @@ impl Upkeep {
             }
             done = done.and(self.make(&turn, rewrite, now, Vec::new())?);
         }
+        step::passed("rewritten");
         if let Some(advanced) = self.vault.advance_kek(erasure.tenant)? {
+            step::passed("key-encryption key replaced");
             let entry = Entry::new(now, Action::CryptoKeyDestroyed, Outcome::Success)
                 .param("kind", "kek")
                 .param("epoch", advanced.from.to_string())
@@ -81,6 +84,7 @@ impl Upkeep {
             let records = vec![(of_tenant(erasure.tenant), entry)];
             self.writer.commit(move |batch| stage_all(&trail, batch, records))??;
         }
+        step::passed("replacement recorded");
         let rows_left = self.store.rows_of(erasure.tenant, &erasure.subjects)?;
         if rows_left > 0 {
             return Err(Error::StillThere { rows: rows_left });
@@ -124,6 +128,7 @@ impl Upkeep {
             stage_all(&trail, batch, vec![(of_tenant(ended.tenant), entry)])
         });
         staged??;
+        step::passed("completed");
         self.store.show_erased(erasure.tenant, &self.store.erasures()?);
         Ok(())
     }

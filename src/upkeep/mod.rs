@@ -20,7 +20,7 @@ use crate::id::TenantId;
 use crate::keys::{self, Vault};
 use crate::kv::{Batch, CommitError, Writer};
 use crate::store::run::Run;
-use crate::store::{self, Rewrite, Store, Which};
+use crate::store::{self, Rewrite, Store, Which, step};
 
 /// Why something was not done. Nothing is half done: what a crash would finish, the next start or the next call finishes too.
 #[derive(Debug, thiserror::Error)]
@@ -150,10 +150,15 @@ impl Upkeep {
             stage_all(&trail, batch, entries)
         });
         if let Err(error) = made {
-            self.store.abandon_rewrite(&rewrite);
+            match error {
+                CommitError::Full | CommitError::Overloaded => self.store.undo_rewrite(&rewrite),
+                CommitError::Poisoned | CommitError::Stopped => self.store.abandon_rewrite(&rewrite),
+            }
             return Err(error.into());
         }
+        step::passed("batch durable");
         self.store.show_rewrite(&rewrite);
+        step::passed("shown");
         self.destroy_removed(turn, &rewrite)?;
         made??;
         Ok(done)
@@ -165,6 +170,7 @@ impl Upkeep {
             let destroyed = self.store.destroy_removed(rewrite)?;
             let store = Arc::clone(&self.store);
             self.writer.commit(move |batch| store.stage_done(&destroyed, batch))?;
+            step::passed("notes gone");
         }
         Ok(())
     }
@@ -173,7 +179,10 @@ impl Upkeep {
     fn drop_journal(&self, _turn: &Turn<'_>) -> Result<(), Error> {
         let store = Arc::clone(&self.store);
         let segments = self.writer.commit(move |batch| store.stage_journal_drop(batch))?;
-        Ok(self.store.destroy_journal_keys(&segments)?)
+        step::passed("journal dropped");
+        self.store.destroy_journal_keys(&segments)?;
+        step::passed("journal keys destroyed");
+        Ok(())
     }
 
     fn turn(&self) -> Turn<'_> {
@@ -202,7 +211,7 @@ fn tell(rewrite: &Rewrite) -> Done {
 fn sealed_records(rewrite: &Rewrite, now: Millis) -> Vec<(Subject, Entry)> {
     let mut records = Vec::new();
     let mut passing: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
-    for run in rewrite.written() {
+    for run in rewrite.written().chain(rewrite.settling()) {
         if run.settled {
             records.push((Subject::Tenant(run.id.bucket.tenant), sealed_record(run, now)));
         } else {

@@ -25,7 +25,7 @@ impl Door {
 
     fn of(gateway: Gateway) -> Door {
         let tenant = gateway.tenant("acme");
-        let (key, reader) = (gateway.key("acme"), gateway.token("acme", "query,export,compliance"));
+        let (key, reader) = (gateway.key("acme"), gateway.token("acme", "query,export,compliance,subjects"));
         Door { gateway, tenant, key, reader }
     }
 
@@ -58,6 +58,9 @@ impl Door {
             "/v1/admin/tenants" => json!({ "name": "another" }),
             "/v1/admin/keys" => json!({ "tenant": "acme", "label": "site" }),
             "/v1/admin/tokens" => json!({ "tenant": "acme", "scope": "query" }),
+            "/v1/admin/backups" => json!({ "dir": self.gateway.root().join("copy") }),
+            "/v1/query/sql" => json!({ "sql": "SELECT count(*) FROM events" }),
+            "/v1/subjects/requests" => json!({ "type": "erasure", "user": "nobody" }),
             path if path.ends_with("/v1/public/events") => {
                 json!({ "event_type": "mcp:tools/call", "resource_name": "scan" })
             }
@@ -103,9 +106,17 @@ fn every_route_answers_with_its_status_and_type() {
     let door = Door::open();
     for route in ROUTES {
         let (status, content_type) = match (route.method, route.path) {
-            (_, "/" | "/no/such/route" | "/v1/query/sessions/{id}" | "/v1/query/traces/{id}") => {
-                (404, "application/problem+json")
-            }
+            (
+                _,
+                "/"
+                | "/no/such/route"
+                | "/v1/query/sessions/{id}"
+                | "/v1/query/traces/{id}"
+                | "/v1/subjects/requests/{id}",
+            ) => (404, "application/problem+json"),
+            ("POST", "/v1/query/sql") => (200, "application/json"),
+            ("POST", "/v1/subjects/requests") => (202, "application/json"),
+            ("GET", "/v1/export") => (200, "application/x-ndjson"),
             ("POST", "/v1/events" | "/t/{key}/v1/events") => (200, "application/json"),
             ("POST", "/v1/public/events" | "/t/{key}/v1/public/events") => (202, "application/json"),
             ("POST", _) => (201, "application/json"),

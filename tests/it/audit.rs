@@ -9,11 +9,8 @@ use std::sync::Arc;
 
 use rocksdb::{DB, Options};
 use serde_json::{Value, json};
-use tidegate::cli::fsck::{self, Checked};
-use tidegate::id::{Entropy, SystemEntropy};
-use tidegate::keys::{FileKeks, KeyFile, KeyKind, SigningKey, Vault};
 
-use crate::gateway::{Gateway, Setup, own_key};
+use crate::gateway::{Gateway, Setup};
 
 const FAMILIES: [&str; 10] =
     ["default", "meta", "journal", "dedupe", "catalog", "audit", "quarantine", "sealed", "manifest", "rollup"];
@@ -49,19 +46,9 @@ impl History {
 
     /// What `fsck` says: its report, or its error.
     fn check(&self) -> Result<String, String> {
-        let keys =
-            own_key(&self.gateway, KeyKind::AuditSigning);
-        let public = SigningKey::from_seed(&keys).public();
-        let mut report = Vec::new();
-        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-        let data = self.gateway.data();
-        let file = Arc::new(KeyFile::open_read_only(&data.join("keys"), &*entropy).expect("the key file"));
-        let keks = Arc::new(FileKeks::new(Arc::clone(&file), Arc::clone(&entropy)));
-        let vault = Arc::new(Vault::new(file, keks, entropy));
-        let checked = Checked { dir: &data, gateway: "tidegate", vault: &vault, public: &public };
-        let checked = fsck::run(&checked, &mut report);
-        let report = String::from_utf8_lossy(&report).into_owned();
-        checked.map(|()| report.clone()).map_err(|error| format!("{report}{error}"))
+        let output = self.gateway.run(&["fsck"]);
+        let report = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        if output.status.success() { Ok(report) } else { Err(report) }
     }
 
     /// Everything that was stored, as an answer.

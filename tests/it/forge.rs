@@ -9,7 +9,7 @@ use tidegate::audit::tree::sha256;
 use tidegate::clock::{Clock, SystemClock};
 use tidegate::keys::{KeyKind, SigningKey};
 
-use crate::gateway::{Gateway, own_key};
+use crate::gateway::Gateway;
 
 /// Something that signs.
 pub enum Signer {
@@ -32,8 +32,7 @@ impl Signer {
 
     /// The key with which this gateway signs its own tokens.
     pub fn of(gateway: &Gateway) -> Signer {
-        let secret = own_key(gateway, KeyKind::Signing);
-        Signer::Own(SigningKey::from_seed(&secret))
+        Signer::Own(SigningKey::from_seed(&gateway.secret(KeyKind::Signing)))
     }
 
     /// The public half: 32 bytes, or an uncompressed point.

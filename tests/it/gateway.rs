@@ -213,6 +213,12 @@ impl Gateway {
         lines[0].to_owned()
     }
 
+    /// A key of the gateway itself, out of its key file.
+    pub fn secret(&self, kind: KeyKind) -> Arc<Secret> {
+        let file = KeyFile::open_read_only(&self.data().join("keys"), &SystemEntropy).expect("the key file");
+        file.find(kind, [0; 8], 0).expect("the key")
+    }
+
     /// The operator's key.
     pub fn admin_key(&self) -> String {
         fs::read_to_string(self.data().join("admin.key")).expect("DIR/admin.key").trim().to_owned()
@@ -391,10 +397,4 @@ pub fn poll<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// A key of a gateway's own, out of its key file, while it may have that open.
-pub fn own_key(gateway: &Gateway, kind: KeyKind) -> Arc<Secret> {
-    let file = KeyFile::open_read_only(&gateway.data().join("keys"), &SystemEntropy).expect("the key file");
-    file.find(kind, [0; 8], 0).expect("the key")
 }

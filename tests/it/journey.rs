@@ -7,7 +7,7 @@ use tidegate::audit::tree::{Frontier, leaf_hash};
 use tidegate::clock::{Clock, MINUTE_MS, Millis, SystemClock};
 use tidegate::keys::{KeyKind, SigningKey};
 
-use crate::gateway::{Gateway, own_key, send};
+use crate::gateway::{Gateway, send};
 use crate::pack::{ENCODINGS, packed};
 
 const USER: &str = "ana.kovacs@example.com";
@@ -246,9 +246,7 @@ impl Story {
 
     /// The signed root is the root of the leaves as everybody can read them, in the tenant's log and in the gateway's.
     fn the_proof_holds(&self, gateway: &Gateway) {
-        let secret =
-            own_key(gateway, KeyKind::AuditSigning);
-        let public = SigningKey::from_seed(&secret).public();
+        let public = SigningKey::from_seed(&gateway.secret(KeyKind::AuditSigning)).public();
         let logs = [
             (self.tenant.as_str(), format!("tidegate/audit/{}", self.tenant), &self.officer),
             ("gateway", "tidegate/audit".to_owned(), &gateway.admin_key()),

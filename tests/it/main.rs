@@ -16,12 +16,16 @@ mod recovery;
 mod routes;
 
 mod api;
+mod at_rest;
 mod audit;
 mod auth;
+mod backup;
 mod bad_input;
 mod config;
 mod conservation;
 mod export;
+mod format;
+mod erasure;
 mod journey;
 mod limits;
 mod questions;

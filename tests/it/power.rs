@@ -16,19 +16,19 @@ use std::thread;
 use fault_env::{Fault, FaultEnv, Loss, Operation};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tidegate::app::{Gateway, block_on, database};
+use tidegate::app::{self, Gateway, block_on, database};
 use tidegate::audit::tree::verify_consistency;
 use tidegate::audit::{self, Action, Head, Subject};
-use tidegate::clock::{ManualClock, Millis};
+use tidegate::clock::{DAY_MS, ManualClock, Millis};
 use tidegate::config::{self, Config, Overrides};
-use tidegate::id::{SystemEntropy, TenantId};
+use tidegate::id::{Entropy, SystemEntropy, TenantId};
 use tidegate::ingest::{Ack, Context, Sender};
 use tidegate::keys::{KeyKind, SigningKey};
 use tidegate::kv::Kv;
 use tidegate::privacy::Signals;
 use tidegate::protocol::native::Form;
-use tidegate::store;
 use tidegate::store::need::Need;
+use tidegate::store::{self, Which};
 
 use crate::books::{self, Books};
 use crate::gateway::poll;
@@ -59,14 +59,20 @@ enum Step {
     Sign,
     /// Moves what only the log holds into tables.
     Flush,
+    /// Seals what is open and drops the journal.
+    Seal,
+    /// Merges small runs, as when their time is over.
+    Close,
 }
 
 impl Step {
     fn draw(random: &mut Random) -> Step {
-        match random.below(10) {
+        match random.below(12) {
             0 => Step::Record,
             1 => Step::Sign,
             2 => Step::Flush,
+            3 => Step::Seal,
+            4 => Step::Close,
             _ => Step::Send { tenant: random.below(TENANTS), events: 1 + random.below(BATCH_MAX) },
         }
     }
@@ -151,6 +157,8 @@ impl Plant {
                     true
                 }
                 Step::Flush => gateway.services.kv.flush().is_ok(),
+                Step::Seal => gateway.services.upkeep.seal(Which::All, NOW, &|| false).is_ok(),
+                Step::Close => gateway.services.upkeep.close_buckets(NOW.plus(2 * DAY_MS), &|| false).is_ok(),
             };
             if !done {
                 assert!(self.disk.is_cut(), "a step failed on a disk in order");

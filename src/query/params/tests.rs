@@ -1,3 +1,5 @@
+//! What is asked is heeded or refused by its name, never guessed.
+
 use proptest::prelude::*;
 
 use super::words::CALENDAR;

@@ -15,12 +15,11 @@ use super::groups::Groups;
 use super::layout::{Form, Layout, Path};
 use super::shredded::Values;
 use super::strings::{ABSENT, Repeating, Strings};
+use super::judge::compressed;
 use super::{BlockId, ROWS_MAX, TEXT_BYTES_MAX, decimal, ints, series, texts};
 
 /// Below this many rows it is tried whether attributes are smaller taken apart.
 const TRY_BELOW: usize = 1000;
-/// Level at which it is tried: that of sealing.
-const LEVEL: i32 = 3;
 
 /// A run as bytes.
 pub struct Encoded {
@@ -340,10 +339,6 @@ impl Run {
 
 fn check(text_bytes: usize) -> Result<(), TooLarge> {
     if text_bytes > TEXT_BYTES_MAX { Err(TooLarge::Text(text_bytes)) } else { Ok(()) }
-}
-
-fn compressed(bytes: &[u8]) -> usize {
-    zstd::bulk::compress(bytes, LEVEL).map_or(bytes.len(), |packed| packed.len())
 }
 
 /// Attributes as blocks.

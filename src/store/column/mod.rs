@@ -20,6 +20,7 @@ mod groups;
 pub(super) mod held;
 mod ints;
 mod json;
+mod judge;
 mod layout;
 mod prefix;
 mod series;

@@ -6,7 +6,7 @@
 use super::super::row::Reader;
 use super::ints;
 use super::strings::Pieces;
-use super::{fields, template, words};
+use super::{fields, judge, template, words};
 
 const PLAIN: u8 = 0;
 const TEMPLATE: u8 = 1;
@@ -19,8 +19,6 @@ pub(super) const TEXT_MAX: usize = 64 << 20;
 const SAMPLE_BYTES: usize = 16 << 10;
 /// Lists below this size stay plain.
 const TRY_FROM: usize = 48;
-/// Level that judges: fast, and near enough to that of sealing.
-const LEVEL: i32 = 1;
 
 /// One way to write a list; `None` when it does not suit.
 type Form = fn(&[&str]) -> Option<Vec<u8>>;
@@ -53,14 +51,11 @@ pub(super) fn put(out: &mut Vec<u8>, texts: &[&str]) {
 }
 
 fn best_form(sample: &[&str]) -> Option<(u8, Form)> {
-    let mut judge = zstd::bulk::Compressor::new(LEVEL).ok()?;
-    let mut judged = |bytes: &[u8]| judge.compress(bytes).map_or(bytes.len(), |packed| packed.len());
     let mut plain = Vec::new();
     put_plain(&mut plain, sample);
-    let plain = judged(&plain);
-    let mut best = (plain, None);
+    let mut best = (judge::compressed(&plain), None);
     for (tag, form) in FORMS {
-        if let Some(size) = form(sample).map(|bytes| judged(&bytes))
+        if let Some(size) = form(sample).map(|bytes| judge::compressed(&bytes))
             && size < best.0
         {
             best = (size, Some((tag, form)));

@@ -7,7 +7,9 @@
 #include <map>
 #include <mutex>
 #include <random>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "rocksdb/env.h"
 #include "rocksdb/file_system.h"
@@ -89,7 +91,9 @@ class Disk : public FileSystemWrapper {
     }
     // Half of the time the directory was written in spite of all.
     if (status.ok() && !(seeded && random() % 2 == 0)) {
+      std::vector<std::string> stood_in = StandIn();
       status = lower_->DeleteFilesCreatedAfterLastDirSync(IOOptions(), nullptr);
+      for (const std::string& name : stood_in) lower_->target()->DeleteFile(name, IOOptions(), nullptr);
     }
     unsynced_.clear();
     planned_ = false;
@@ -112,6 +116,7 @@ class Disk : public FileSystemWrapper {
 
   IOStatus DeleteFile(const std::string& name, const IOOptions& options, IODebugContext* debug) override {
     IOStatus status = lower_->DeleteFile(name, options, debug);
+    if (status.ok()) made_.erase(name);
     if (status.ok()) Synced(name);
     return status;
   }
@@ -132,6 +137,20 @@ class Disk : public FileSystemWrapper {
   }
 
  private:
+  // The product removes files of its own past this layer, and the one below fails over a file that it believes to be there.
+  std::vector<std::string> StandIn() {
+    std::vector<std::string> stood_in;
+    for (const std::string& name : made_) {
+      std::unique_ptr<FSWritableFile> file;
+      if (!lower_->target()->FileExists(name, IOOptions(), nullptr).ok() &&
+          lower_->target()->NewWritableFile(name, FileOptions(), &file, nullptr).ok()) {
+        stood_in.push_back(name);
+      }
+    }
+    made_.clear();
+    return stood_in;
+  }
+
   // Every page reached the disk, or is there and empty; behind the last one that did, the file ends.
   IOStatus Settle(const std::string& name, const std::string& data, std::mt19937_64& random) {
     if (!lower_->target()->FileExists(name, IOOptions(), nullptr).ok()) return IOStatus::OK();
@@ -154,6 +173,8 @@ class Disk : public FileSystemWrapper {
   uint64_t left_ = 0;
   Fault fault_ = kPowerCut;
   std::map<std::string, std::string> unsynced_;
+  // Files that the product makes itself, to be taken in.
+  std::set<std::string> made_;
 };
 
 class File : public FSWritableFileOwnerWrapper {
@@ -195,6 +216,8 @@ IOStatus Disk::NewWritableFile(const std::string& name, const FileOptions& optio
                                std::unique_ptr<FSWritableFile>* file, IODebugContext* debug) {
   IOStatus status = lower_->NewWritableFile(name, options, file, debug);
   if (status.ok()) Synced(name);
+  const std::string own = ".ingest";
+  if (name.size() > own.size() && name.compare(name.size() - own.size(), own.size(), own) == 0) made_.insert(name);
   return Wrapped(std::move(status), name, this, file);
 }
 
