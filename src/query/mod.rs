@@ -108,7 +108,9 @@ pub enum Error {
     #[error("events cannot be written in this format")]
     Format,
     /// Queries hold as much memory as they may.
-    #[error("the questions that are being answered hold as much memory as they may: ask again later, or for a shorter range")]
+    #[error(
+        "the questions that are being answered hold as much memory as they may: ask again later, or for a shorter range"
+    )]
     Memory,
     /// Stored rows cannot be read as they were written.
     #[error("stored events cannot be read")]

@@ -147,7 +147,19 @@ fn a_session_is_replayed_in_order_and_in_full() {
     let first = &replay["events"][0];
     assert_eq!(
         names(first),
-        ["attributes", "duration_ms", "ip", "name", "ok", "received", "session", "timestamp", "trace_id", "type", "user"]
+        [
+            "attributes",
+            "duration_ms",
+            "ip",
+            "name",
+            "ok",
+            "received",
+            "session",
+            "timestamp",
+            "trace_id",
+            "type",
+            "user"
+        ]
     );
     assert_eq!(first["timestamp"], Millis(shop.start.0 + 1000).to_string());
     assert_eq!((&first["attributes"]["n"], &first["session"]), (&json!(1), &json!("shop-1")));
