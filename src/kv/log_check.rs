@@ -17,23 +17,63 @@ const BLOCK_BYTES: usize = 32 << 10;
 const HEADER_BYTES: usize = 7;
 /// Types of fragments that begin a record.
 const BEGINS: [u8; 2] = [1, 2];
+/// Types of fragments that end a record.
+const ENDS: [u8; 2] = [1, 4];
 /// Added to a rotated checksum, so that a checksum of data that holds checksums stays sound.
 const MASK_DELTA: u32 = 0xa282_ead8;
 
-/// Whether a log or manifest in `dir` holds a readable record behind an unreadable fragment.
-pub(super) fn is_damaged(dir: &Path) -> std::io::Result<bool> {
+/// What is known of the logs of a database without RocksDB.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Logs {
+    /// Whether a log or manifest holds a readable record behind an unreadable fragment.
+    pub is_damaged: bool,
+    /// The sequence number of the newest change in the write-ahead logs, if there is one. A database that was opened and does not reach it has dropped
+    /// changes: RocksDB skips a whole log, in silence, when it misses the one before, and the manifest (cut off) does not tell that it needs none.
+    pub newest: Option<u64>,
+}
+
+/// Looks at all logs in `dir`.
+pub(super) fn look(dir: &Path) -> std::io::Result<Logs> {
+    let mut logs = Logs::default();
     if !dir.try_exists()? {
-        return Ok(false);
+        return Ok(logs);
     }
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         let is_manifest = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"MANIFEST-"));
         let is_log = path.extension().is_some_and(|extension| extension == "log");
-        if (is_log || is_manifest) && is_damaged_log(&read(&path)?) {
-            return Ok(true);
+        if is_log || is_manifest {
+            let bytes = read(&path)?;
+            logs.is_damaged |= is_damaged_log(&bytes);
+            if is_log {
+                logs.newest = logs.newest.max(newest_in(&bytes));
+            }
         }
     }
-    Ok(false)
+    Ok(logs)
+}
+
+/// The sequence number of the last change in the last whole record. A record is a batch: the number of its first change (8 bytes, little-endian), their
+/// count (4), the changes.
+fn newest_in(log: &[u8]) -> Option<u64> {
+    const BATCH_HEADER_BYTES: usize = 12;
+    let (mut at, mut begun, mut newest) = (0, Vec::new(), None);
+    while let Some(fragment) = Fragment::at(log, at) {
+        let payload = log.get(at + HEADER_BYTES..at + fragment.length).unwrap_or_default();
+        if BEGINS.contains(&fragment.kind) {
+            begun.clear();
+        }
+        begun.extend(payload.iter().take(BATCH_HEADER_BYTES - begun.len()));
+        if ENDS.contains(&fragment.kind)
+            && let Some((first, count)) = begun.split_first_chunk::<8>()
+            && let Ok(count) = <[u8; 4]>::try_from(count)
+        {
+            let next = u64::from_le_bytes(*first).saturating_add(u64::from(u32::from_le_bytes(count)));
+            newest = newest.max(next.checked_sub(1));
+        }
+        at = next_place(at + fragment.length);
+    }
+    newest
 }
 
 /// A log that was there a moment ago may be gone: a server that runs beside us removes what it needs no longer.
@@ -113,6 +153,16 @@ mod tests {
             zeros.resize(log.len(), 0);
             assert!(!is_damaged_log(&zeros), "zeros from {length}");
         }
+    }
+
+    #[test]
+    fn the_newest_change_is_known_wherever_blocks_and_records_end() {
+        for first in [10, 32_700, 32_720, 32_725, 32_730, 32_735, 40_000] {
+            assert_eq!(newest_in(&log_of(&[first, 5, 300])), Some(3), "{first}");
+            let log = log_of(&[first, 5]);
+            assert_eq!(newest_in(&log[..log.len() - 1]), Some(1), "a torn record does not count: {first}");
+        }
+        assert_eq!(newest_in(&[]), None);
     }
 
     proptest! {

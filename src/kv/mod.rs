@@ -168,7 +168,12 @@ impl Kv {
     }
 
     fn open_with(dir: &Path, env: Option<Env>) -> Result<Kv, Error> {
-        check_log(dir)?;
+        // Before anything is changed: a start that drops a part of the log also removes it. Other failures will be told by the opening itself.
+        if check_log(dir)?.is_some()
+            && let Err(Error::LogDamaged) = Kv::try_open_read_only(dir, env.as_ref())
+        {
+            return Err(Error::LogDamaged);
+        }
         let mut options = on(env.as_ref(), Options::default());
         options.create_if_missing(true);
         options.create_missing_column_families(true);
@@ -189,24 +194,28 @@ impl Kv {
 
     /// Opens an existing database for reading, also while another process writes it.
     pub fn open_read_only(dir: &Path) -> Result<Kv, Error> {
-        let mut opened = Kv::try_open_read_only(dir);
+        let mut opened = Kv::try_open_read_only(dir, None);
         for _ in 1..LOOKS {
             if opened.is_ok() {
                 break;
             }
-            opened = Kv::try_open_read_only(dir);
+            opened = Kv::try_open_read_only(dir, None);
         }
         opened
     }
 
-    fn try_open_read_only(dir: &Path) -> Result<Kv, Error> {
-        check_log(dir)?;
+    fn try_open_read_only(dir: &Path, env: Option<&Env>) -> Result<Kv, Error> {
+        let newest = check_log(dir)?;
         let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family.options()));
-        let mut options = Options::default();
+        let mut options = on(env, Options::default());
         options.set_log_level(LogLevel::Warn);
         // As the writer has it: told otherwise, RocksDB tries to note that in a place that does not exist when reading only, and crashes.
         options.set_track_and_verify_wals_in_manifest(true);
-        Ok(Kv::new(DB::open_cf_descriptors_read_only(&options, dir, families, false)?, None))
+        let db = DB::open_cf_descriptors_read_only(&options, dir, families, false)?;
+        if newest.is_some_and(|newest| db.latest_sequence_number() < newest) {
+            return Err(Error::LogDamaged);
+        }
+        Ok(Kv::new(db, None))
     }
 
     fn new(db: DB, env: Option<Env>) -> Kv {
@@ -365,8 +374,10 @@ fn on(env: Option<&Env>, mut options: Options) -> Options {
     options
 }
 
-fn check_log(dir: &Path) -> Result<(), Error> {
-    if log_check::is_damaged(dir).map_err(Error::Directory)? { Err(Error::LogDamaged) } else { Ok(()) }
+/// Refuses damage that RocksDB would not tell; the sequence number of the newest change in the logs.
+fn check_log(dir: &Path) -> Result<Option<u64>, Error> {
+    let logs = log_check::look(dir).map_err(Error::Directory)?;
+    if logs.is_damaged { Err(Error::LogDamaged) } else { Ok(logs.newest) }
 }
 
 /// A file of sorted keys that is being written.

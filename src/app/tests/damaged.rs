@@ -42,7 +42,7 @@ fn number(name: &str, unset: u64) -> u64 {
     std::env::var(name).map_or(unset, |number| number.parse().unwrap())
 }
 
-/// `dir/data` as a killed process leaves it, and `dir/backup`.
+/// `dir/data` as a killed process leaves it, `dir/closed` as one that stopped in good order, and `dir/backup`.
 fn fixture(dir: &Path) {
     let house = House::open(&dir.join("work"), NOW);
     for first in [0, 1500, 3000] {
@@ -64,6 +64,11 @@ fn fixture(dir: &Path) {
     house.gateway.services.kv.flush().unwrap();
     send_groups(&house, TABLES, ALL);
     house.copy_to(&dir.join("data"));
+    let closed = dir.join("closed");
+    copy_dir(&dir.join("data"), &closed);
+    let house = House::open(&closed, later());
+    house.gateway.record(Action::ServiceStopped, &[]).unwrap();
+    house.close();
 }
 
 fn send_groups(house: &House, from: u64, to: u64) {
@@ -213,7 +218,8 @@ fn damage_to_a_data_directory_is_told_or_costs_nothing() {
     copy_dir(&whole.path().join("data"), &whole.path().join("control"));
     assert_eq!(look(&whole.path().join("control"), Path::new("")), "nothing amiss");
     rounds("data directory", 1, |dir, random| {
-        copy_dir(&whole.path().join("data"), &dir.join("data"));
+        let of = ["data", "closed"][random.below(2)];
+        copy_dir(&whole.path().join(of), &dir.join("data"));
         let (path, what) = damage(&dir.join("data"), random);
         eprintln!("{what}");
         look(&dir.join("data"), &path)
