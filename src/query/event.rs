@@ -83,7 +83,8 @@ struct Failure<'c> {
 
 /// A row as JSON; `None` when there is none at that position.
 pub(super) fn tell(columns: &Columns, row: usize) -> Option<Box<RawValue>> {
-    let row = columns.row(row)?;
+    let attributes = columns.attributes_of(row);
+    let row = Row { attributes: &attributes, ..columns.row_without_attributes(row)? };
     serde_json::value::to_raw_value(&Told { received: Some(Moment(row.received)), ..told(&row) }).ok()
 }
 

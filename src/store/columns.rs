@@ -198,6 +198,14 @@ impl Columns {
         }
     }
 
+    /// The same, for who looks at few rows: of a sealed run only this row's are put together.
+    pub fn attributes_of(&self, row: usize) -> Cow<'_, str> {
+        match &self.attributes {
+            Attributes::Whole(strings) => Cow::Borrowed(strings.get(row).unwrap_or("")),
+            Attributes::Shredded(shredded) => shredded.one_text(row),
+        }
+    }
+
     /// One member of a row's attributes. `path` names it from the outside in, joined by dots, as `filters.repo`; the value is the text of a
     /// string, or else compact JSON; `None` for a member that is `null` or missing.
     pub fn attribute(&self, path: &str, row: usize) -> Option<Cow<'_, str>> {
@@ -214,6 +222,11 @@ impl Columns {
 
     /// One row as a view.
     pub fn row(&self, row: usize) -> Option<Row<'_>> {
+        Some(Row { attributes: self.attributes(row), ..self.row_without_attributes(row)? })
+    }
+
+    /// The same, its attributes left empty (see [`Columns::attributes_of`]).
+    pub fn row_without_attributes(&self, row: usize) -> Option<Row<'_>> {
         let mut text = [None; TEXT_COLUMNS];
         for (slot, strings) in text.iter_mut().zip(&self.text) {
             *slot = strings.get(row);
@@ -231,7 +244,7 @@ impl Columns {
             },
             status: self.status(row),
             value: self.value(row),
-            attributes: self.attributes(row),
+            attributes: "",
             session_derived: self.session_derived(row),
         })
     }
@@ -270,6 +283,9 @@ impl Columns {
 
 /// The member of a JSON object at a dotted path; a name that itself has dots is found too.
 pub fn member<'j>(object: &'j str, path: &str) -> Option<Cow<'j, str>> {
+    if object.is_empty() {
+        return None;
+    }
     let members: HashMap<Cow<'j, str>, &'j RawValue, DefaultHashBuilder> = serde_json::from_str(object).ok()?;
     if let Some(value) = members.get(path) {
         return match value.get().as_bytes().first()? {

@@ -4,7 +4,7 @@
 //! which is what a kernel would do. Each answer is the list of rows that the SQL of `benches/peers/queries` gives, as far as the columns are the same.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use tidegate::id::TenantId;
 use tidegate::privacy::event::EventType;
 use tidegate::query::disclosure::Guard;
 use tidegate::query::params::Question as Asking;
-use tidegate::query::{Params, Scan, series, session, summary, top};
+use tidegate::query::{Params, Scan, listing, series, session, summary, top};
 use tidegate::sketch::Sketch;
 use tidegate::store::columns::Columns;
 use tidegate::store::need::{Need, Plain};
@@ -34,7 +34,6 @@ const TENANTS: usize = 100;
 const SESSION_TIMEOUT_MS: i64 = 30 * 60_000;
 const WITHIN_MS: i64 = 30 * 60_000;
 const LIMIT_MAX: usize = 10_000;
-const ERRORS_SHOWN: usize = 50;
 const TOOL_CALL: u8 = EventType::McpToolCall as u8;
 
 /// Of whom and of what is asked.
@@ -68,13 +67,13 @@ pub(super) const ALL: [Question; 15] = [
     product("q03_top_tools_7d", top_tools),
     columns("q04_unique_users_day", unique_by_day),
     product("q05_sessions_page", sessions_page),
-    columns("q06_session_timeline", timeline),
+    product("q06_session_timeline", timeline),
     columns("q07_attribute_filter", attribute_filter),
     columns("q08_tool_error_rate_hour", error_rates),
     columns("q09_funnel", funnel),
     columns("q10_country", countries),
     columns("q11_global_by_kind", by_kind),
-    columns("q12_latest_errors", latest_errors),
+    product("q12_latest_errors", latest_errors),
     product("q13_small_tenant_24h", |asked| totals(asked, SMALL, false)),
     columns("q14_text_search", text_search),
     columns("q15_export_24h", export),
@@ -246,17 +245,11 @@ fn unique_by_day(asked: &Asked<'_>) -> Answer {
 }
 
 fn timeline(asked: &Asked<'_>) -> Answer {
-    let mut found = Vec::new();
-    for part in asked.parts(LARGE, Millis(i64::MIN)) {
-        let session = part.load(&Need::NONE.text(TextColumn::Session))?;
-        let Some(dictionary) = session.columns().dictionary(TextColumn::Session) else { continue };
-        let Some(code) = dictionary.find(asked.session) else { continue };
-        let loaded = part.load(&Need::all())?;
-        let theirs = session.rows().filter(|row| dictionary.code(*row) == code);
-        found.extend(theirs.filter_map(|row| told(loaded.columns(), row)));
-    }
-    found.sort_by_key(|(time, _)| *time);
-    Ok(found.into_iter().map(|(_, row)| row).collect())
+    let params =
+        Params { session: Some(asked.session.to_owned()), ..params(Asking::Replay, BEGIN, &[("limit", "1000")])? };
+    let parts = asked.parts(LARGE, BEGIN);
+    let answer = listing::replay(&Scan::new(&parts, u64::MAX)?, &params)?;
+    Ok(answer.events.iter().map(|event| json!(event)).collect())
 }
 
 /// A row for people.
@@ -418,28 +411,10 @@ fn by_kind(asked: &Asked<'_>) -> Answer {
 }
 
 fn latest_errors(asked: &Asked<'_>) -> Answer {
-    let mut parts = asked.parts(LARGE, Millis(i64::MIN));
-    parts.sort_by_key(|part| Reverse(part.spans().map(|spans| spans.time.1)));
-    let mut newest: Vec<(Reverse<i64>, usize, usize)> = Vec::new();
-    for (place, part) in parts.iter().enumerate() {
-        let oldest = newest.get(ERRORS_SHOWN - 1).map(|(Reverse(time), _, _)| *time);
-        if oldest.is_some_and(|oldest| part.spans().is_none_or(|spans| spans.time.1.0 < oldest)) {
-            break;
-        }
-        let loaded = part.load(&error_need().plain(Plain::Time))?;
-        let columns = loaded.columns();
-        let errors = loaded.rows().filter(|row| columns.is_error(*row));
-        newest.extend(errors.map(|row| (Reverse(columns.time().get(row).copied().unwrap_or(0)), place, row)));
-        newest.sort_unstable();
-        newest.truncate(ERRORS_SHOWN);
-    }
-    let places: HashSet<usize> = newest.iter().map(|(_, place, _)| *place).collect();
-    let mut loaded = HashMap::new();
-    for (place, part) in parts.iter().enumerate().filter(|(place, _)| places.contains(place)) {
-        loaded.insert(place, part.load(&Need::all())?);
-    }
-    let row = |(_, place, row): (Reverse<i64>, usize, usize)| Some(told(loaded.get(&place)?.columns(), row)?.1);
-    Ok(newest.into_iter().filter_map(row).collect())
+    let params = params(Asking::Errors, BEGIN, &[("limit", "50")])?;
+    let parts = asked.parts(LARGE, BEGIN);
+    let answer = listing::errors(&Scan::new(&parts, u64::MAX)?, &params)?;
+    Ok(answer.events.iter().map(|event| json!(event)).collect())
 }
 
 fn text_search(asked: &Asked<'_>) -> Answer {

@@ -202,7 +202,7 @@ impl Columns {
             let complete = values.iter().all(Option::is_some) && rest.is_some() == layout.exists(BlockId::REST);
             let mut shredded = Shredded::new(shapes, values, rest).ok_or(Damaged)?;
             if complete {
-                shredded = shredded.complete(layout.attribute_bytes).ok_or(Damaged)?;
+                shredded = shredded.complete(layout.attribute_bytes);
             }
             columns.attributes = Attributes::Shredded(shredded);
         }

@@ -174,16 +174,6 @@ impl Shapes {
         self.shapes.get((*self.codes.get(row)? as usize).checked_sub(1)?)
     }
 
-    /// The code of a row.
-    pub(super) fn code(&self, row: usize) -> usize {
-        self.codes.get(row).map_or(0, |code| *code as usize)
-    }
-
-    /// Every shape, in the order of the codes from 1.
-    pub(super) fn all(&self) -> &[Shape] {
-        &self.shapes
-    }
-
     /// Number of rows.
     pub(super) fn rows(&self) -> usize {
         self.codes.len()

@@ -73,27 +73,6 @@ impl Values {
             }
         }
     }
-
-    /// Bytes that all values take as JSON.
-    fn json_bytes(&self) -> u64 {
-        let texts = |texts: &Repeating, quotes: u64| {
-            let each = texts.codes.iter().map(|code| texts.value(*code).map_or(0, |text| text.len() as u64 + quotes));
-            each.sum()
-        };
-        match self {
-            Values::Numbers { scale, numbers } => {
-                let mut out = Vec::with_capacity(24);
-                let mut length = |number: &i64| {
-                    out.clear();
-                    json::put_number(&mut out, *number, *scale);
-                    out.len() as u64
-                };
-                numbers.iter().map(&mut length).sum()
-            }
-            Values::Strings(strings) => texts(strings, 2),
-            Values::Tokens(tokens) => texts(tokens, 0),
-        }
-    }
 }
 
 /// The content of a JSON string without its escapes; `None` when they make no text.
@@ -131,35 +110,38 @@ impl Shredded {
         (columns_fit && rest_fits).then_some(shredded)
     }
 
-    /// Says that all columns are there and that the texts take so many bytes together; `None` when they do not.
-    pub(super) fn complete(mut self, bytes: usize) -> Option<Shredded> {
-        let columns = self.columns.iter().flatten().chain(&self.rest).map(|values| values.json_bytes()).sum::<u64>();
-        let literal = |code: usize| {
-            let shape = code.checked_sub(1).and_then(|code| self.shapes.all().get(code));
-            shape.map_or(0, |shape| (shape.text().len() - 2 * shape.holes_in(0..shape.text().len()).count()) as u64)
-        };
-        let literals: Vec<u64> = (0..=self.shapes.all().len()).map(literal).collect();
-        let literals: u64 = (0..self.shapes.rows()).filter_map(|row| literals.get(self.shapes.code(row))).sum();
-        if columns + literals != bytes as u64 {
-            return None;
-        }
+    /// Says that all columns are there and that the texts take so many bytes together: more are never put together.
+    pub(super) fn complete(mut self, bytes: usize) -> Shredded {
         self.whole = Some((bytes, OnceLock::new()));
-        Some(self)
+        self
     }
 
-    /// The text of a row, empty when it has none or not every column is there.
+    /// The text of a row, empty when it has none or not every column is there. The first call puts all rows together.
     pub(in crate::store) fn text(&self, row: usize) -> &str {
         let Some((bytes, whole)) = &self.whole else { return "" };
         whole.get_or_init(|| Arc::new(self.together(*bytes))).get(row).unwrap_or("")
     }
 
+    /// The same without the other rows: for who wants few.
+    pub(in crate::store) fn one_text(&self, row: usize) -> Cow<'_, str> {
+        if self.whole.as_ref().is_none_or(|(_, whole)| whole.get().is_some()) {
+            return Cow::Borrowed(self.text(row));
+        }
+        let mut out = Vec::new();
+        let put = self.shapes.of(row).and_then(|shape| self.put(&mut out, shape, 0..shape.text().len(), row));
+        put.and_then(|()| String::from_utf8(out).ok()).map_or(Cow::Borrowed(""), Cow::Owned)
+    }
+
     fn together(&self, bytes: usize) -> Pieces {
         let mut pieces = Pieces::with_capacity(self.shapes.rows(), bytes);
-        let mut out = Vec::new();
+        let (mut out, mut left) = (Vec::new(), bytes);
         for row in 0..self.shapes.rows() {
             let Some(shape) = self.shapes.of(row) else { continue };
             out.clear();
             let put = self.put(&mut out, shape, 0..shape.text().len(), row);
+            // Texts that take more than the layout says are not what was written, and memory is bounded all the same.
+            let Some(rest) = left.checked_sub(out.len()) else { break };
+            left = rest;
             if let Some(text) = put.and_then(|()| std::str::from_utf8(&out).ok()) {
                 pieces.push(row, text);
             }
