@@ -212,7 +212,7 @@ pub(super) fn rows_entry(
     })
 }
 
-/// Answers about `range` on another thread; stops when time is up or the client has left.
+/// Answers about `range` on another thread; stops when time is up or the future is dropped.
 pub(super) async fn ask<T: Send + 'static>(
     services: &Services,
     asked: Asked,
@@ -235,7 +235,7 @@ pub(super) async fn ask<T: Send + 'static>(
     Ok(answered?)
 }
 
-/// Raises its flag when the future that holds it is dropped, as it is when the client leaves.
+/// Raises its flag when the future that holds it is dropped.
 #[derive(Default)]
 pub(super) struct Gone(pub(super) Arc<AtomicBool>);
 

@@ -95,7 +95,7 @@ pub enum Error {
         /// The limit.
         rows_max: u64,
     },
-    /// The caller's stop signal was given: its time is up or its client has left.
+    /// The caller's stop signal was given: its time is up or nobody awaits its answer.
     #[error("the question took too long and was stopped: ask for a shorter range")]
     Stopped,
     /// Sealed rows were erased while they were being read: asking again gives the answer without them.

@@ -10,7 +10,8 @@
 //! Invariants: a query reads the events of the tenant whose grant it came with, and no text can change that, since no other name resolves to
 //! anything. It reads and never writes, not even to a temporary file. Memory (all queries together), rows, time, size of text and answer,
 //! and the number of queries at a time are bounded. A query has one thread of its own, so that it holds up neither those that serve requests
-//! nor, with all its threads, the machine; it ends between two batches when the one who waits for it is gone.
+//! nor, with all its threads, the machine; it ends between two batches when its time is up or nobody awaits its
+//! answer any more. A client that closes its connection is not noticed by the server before it answers: such a query ends by its time.
 //!
 //! What the engine does not count against its memory is bounded by other means: a scan by one part at a time, windows by the rows that they
 //! may read, texts by how many a statement may put together.
@@ -35,10 +36,11 @@ use std::time::Duration;
 use arrow::datatypes::{DataType, Schema};
 use datafusion::catalog::default_table_source::provider_as_source;
 use datafusion::common::DFSchema;
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::{ExprSchemable, LogicalPlan};
-use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -158,7 +160,8 @@ async fn answer(query: &Query, memory: Arc<RuntimeEnv>) -> Result<Answer, Error>
     if has_window(&plan) {
         query.data.narrow(WINDOW_ROWS_MAX);
     }
-    let plan = session.create_physical_plan(&plan).await.map_err(|error| Error::of(&error, Stage::Planning))?;
+    let plan = session.create_physical_plan(&plan).await.and_then(interruptible);
+    let plan = plan.map_err(|error| Error::of(&error, Stage::Planning))?;
     let failed = |error: &_| Error::of(error, Stage::Running);
     let mut batches = execute_stream(plan, session.task_ctx()).map_err(|error| failed(&error))?;
     let mut writer = answer::Writer::new(&batches.schema(), query.max);
@@ -169,6 +172,16 @@ async fn answer(query: &Query, memory: Arc<RuntimeEnv>) -> Result<Answer, Error>
         }
     }
     Ok(writer.finish())
+}
+
+/// The same plan, giving control back within joins too: one batch of their input can make millions of rows, so that it is not enough to do so
+/// where rows are read.
+fn interruptible(plan: Arc<dyn ExecutionPlan>) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
+    let plan = plan.transform_up(|plan| {
+        let joins = plan.children().len() > 1;
+        Ok(if joins { Transformed::yes(Arc::new(CooperativeExec::new(plan)) as _) } else { Transformed::no(plan) })
+    })?;
+    Ok(plan.data)
 }
 
 fn has_window(plan: &LogicalPlan) -> bool {

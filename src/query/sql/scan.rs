@@ -1,7 +1,7 @@
 //! Reading a table's rows, part by part.
 //!
 //! A [`Scan`] holds one part at a time, loads of it only what conditions and output need, and gives control back after every part and every
-//! batch: that is where a query whose client has left, or whose time is up, ends.
+//! batch: that is where a query whose time is up, or whose answer nobody awaits, ends.
 //!
 //! `attributes['a']` in the output is read as a column of its own, when the plan offers it ([`Scan::try_swapping_with_projection`]).
 

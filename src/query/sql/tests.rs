@@ -429,6 +429,17 @@ fn a_query_stays_within_rows_memory_and_time() {
     let long = Arc::new(self::data(&long_names(), 1));
     let soon = Query { timeout: Duration::from_millis(50), ..query(&long, LONG) };
     assert_eq!(answer_of(&engine(), soon), Err(Error::OutOfTime));
+    // Read long before the time is up.
+    let whole = Arc::new(self::data(&vec![tool("a", 1); 30_000], 30_000));
+    for join in [
+        "SELECT count(a.name || b.name) FROM events a, events b",
+        "SELECT count(a.name || b.name) FROM events a JOIN events b ON a.type = b.type",
+        "SELECT count(a.name || b.name) FROM events a JOIN events b ON a.time <= b.time",
+        "SELECT count(a.name || b.name) FROM events a JOIN events b ON a.time < b.time",
+    ] {
+        let soon = Query { timeout: Duration::from_millis(300), ..query(&whole, join) };
+        assert_eq!(answer_of(&engine(), soon), Err(Error::OutOfTime), "{join}");
+    }
     let small = Engine::new(EngineMax { memory: 64 << 10, queries: 1 }).unwrap();
     let sorted = "SELECT name, time, attributes FROM events ORDER BY name, time";
     assert_eq!(answer_of(&small, query(&stored, sorted)), Err(Error::Memory));
