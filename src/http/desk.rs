@@ -209,7 +209,9 @@ pub async fn quarantine(request: HttpRequest, services: web::Data<Services>) -> 
     let entry = Entry::new(now, Action::QuarantineRead, Outcome::Intent).by(grant.principal().name());
     services.trail.record(Subject::Tenant(tenant), entry).await?;
     let (kv, quarantine) = (Arc::clone(&services.kv), Arc::clone(&services.ingest.quarantine));
-    let kept = web::block(move || quarantine.list(&kv, tenant, QUARANTINE_LISTED_MAX, now)).await;
+    let hidden = services.ingest.store.hidden(tenant);
+    let list = move || quarantine.list(&kv, tenant, QUARANTINE_LISTED_MAX, now, hidden.as_deref());
+    let kept = web::block(list).await;
     let kept = kept.map_err(|_| Problem::overloaded("the gateway is shutting down"))??;
     Ok(HttpResponse::Ok().json(json!({ "events": kept })))
 }

@@ -88,13 +88,20 @@ impl Quarantine {
         batch.put_owned(Family::Quarantine, key, value);
     }
 
-    /// The tenant's oldest `limit` quarantined events that are not past their time.
-    pub fn list(&self, kv: &Kv, tenant: TenantId, limit: usize, now: Millis) -> Result<Vec<Kept>, Error> {
+    /// The tenant's oldest `limit` quarantined events that are not past their time and not about `hidden` subjects.
+    pub fn list(
+        &self,
+        kv: &Kv,
+        tenant: TenantId,
+        limit: usize,
+        now: Millis,
+        hidden: Option<&Subjects>,
+    ) -> Result<Vec<Kept>, Error> {
         let key = self.vault.index_key(tenant)?;
         let mut kept = Vec::new();
         let from = [&tenant.0[..], &now.plus(-KEEP_MS).0.to_be_bytes()].concat();
         kv.scan(Family::Quarantine, &tenant.0, &from, &mut |_, value| {
-            kept.extend(open(&key, tenant, value).and_then(|(reason, row)| decode(reason, &row)));
+            kept.extend(open(&key, tenant, value).and_then(|(reason, row)| decode(reason, &row, hidden)));
             if kept.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         Ok(kept)
@@ -137,9 +144,9 @@ fn open(key: &Secret, tenant: TenantId, value: &[u8]) -> Option<(u8, Vec<u8>)> {
     Some((*reason, seal::open(key, &context(tenant, *reason), sealed).ok()?))
 }
 
-fn decode(reason: u8, row: &[u8]) -> Option<Kept> {
+fn decode(reason: u8, row: &[u8], hidden: Option<&Subjects>) -> Option<Kept> {
     let reason = Reason::ALL.get(usize::from(reason))?.code();
-    let row = Row::decode(row).ok()?;
+    let row = Row::decode(row).ok().filter(|row| !hidden.is_some_and(|hidden| hidden.has(row)))?;
     Some(Kept {
         received: row.received.to_string(),
         reason,

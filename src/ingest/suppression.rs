@@ -102,9 +102,12 @@ impl Suppression {
 
     /// Heeds an entry; to be called once it is durable.
     pub fn show(&self, listing: &Listing) -> Result<(), keys::Error> {
-        let mut list = self.list(listing.tenant)?;
-        list.hashes.insert(listing.hash);
-        self.lists.write().unwrap_or_else(PoisonError::into_inner).insert(listing.tenant, Arc::new(list));
+        let (key, _) = self.keys.ensure(KeyKind::Suppression, listing.tenant.0, 0, &*self.entropy)?;
+        let mut lists = self.lists.write().unwrap_or_else(PoisonError::into_inner);
+        let list = lists
+            .entry(listing.tenant)
+            .or_insert_with(|| Arc::new(List { tenant: listing.tenant, key, hashes: HashSet::new() }));
+        Arc::make_mut(list).hashes.insert(listing.hash);
         Ok(())
     }
 

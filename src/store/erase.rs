@@ -70,6 +70,11 @@ impl Store {
         *hidden = Arc::new(erasure.subjects.clone().and(hidden));
     }
 
+    /// Whose rows of a tenant nobody is to see any more; `None` when nobody asked for it.
+    pub fn hidden(&self, tenant: TenantId) -> Option<Arc<Subjects>> {
+        self.shelf().hidden_of(tenant)
+    }
+
     /// The erasures that are not done yet.
     pub fn erasures(&self) -> Result<Vec<Erasure>, Error> {
         let mut sealed = Vec::new();
