@@ -167,7 +167,7 @@ impl Shared {
     }
 }
 
-/// Handle to the writer's thread; clones share it. Without [`Writer::stop`] the thread ends some time after the last of them is gone.
+/// Handle to the writer's thread; clones share it. The thread ends at [`Writer::stop`] or with the last of them.
 #[derive(Clone)]
 pub struct Writer {
     shared: Arc<Shared>,
@@ -180,9 +180,15 @@ struct Thread {
 }
 
 impl Drop for Thread {
-    /// Does not wait: the last handle may go on the thread itself, with a submission that held it.
+    /// Waits for the thread, so that the database is closed and not caught open by the end of the process; but not when the last handle goes on
+    /// the thread itself, with a submission that held it.
     fn drop(&mut self) {
         self.shared.close(CommitError::Stopped);
+        let handle = self.handle.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(handle) = handle.filter(|handle| handle.thread().id() != std::thread::current().id()) {
+            // A panic of the thread was reported when it happened.
+            let _ = handle.join();
+        }
     }
 }
 
