@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use super::detect::{self, Hit, Kinds};
+use super::detect::{self, Hit, Kinds, Names};
 use super::policy::{CompiledPolicy, Rule, What};
 use super::pseudonym::PseudonymKeys;
 use super::receipt::Receipt;
@@ -92,9 +92,9 @@ fn find<'p>(
     place: Option<&Place<'_>>,
     value: ValueType,
 ) -> Vec<Edit<'p>> {
-    let key = place.map_or("", |place| if value == ValueType::Key { "" } else { place.name() });
+    let names = place.filter(|_| value != ValueType::Key).map_or(Names::default(), Place::names);
     let mut hits: Vec<Hit> = Vec::new();
-    detect::scan(text, key, wanted, &mut hits);
+    detect::scan(text, names, wanted, &mut hits);
     let mut edits: Vec<Edit<'p>> = Vec::new();
     for hit in hits {
         if let Some(rule) = policy.rule_for(hit.kind, place, value) {

@@ -14,6 +14,8 @@
 
 use std::fmt;
 
+use super::detect::Names;
+
 /// What kind of thing a rule looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueType {
@@ -30,6 +32,8 @@ pub enum ValueType {
 pub struct Place<'p> {
     parent: Option<&'p Place<'p>>,
     step: Step<'p>,
+    /// What the name beside it in a pair calls it.
+    called: Option<&'p str>,
 }
 
 #[derive(Clone, Copy)]
@@ -41,26 +45,39 @@ enum Step<'p> {
 impl<'p> Place<'p> {
     /// A member of the root.
     pub fn root(name: &'p str) -> Self {
-        Place { parent: None, step: Step::Name(name) }
+        Place { parent: None, step: Step::Name(name), called: None }
     }
 
     /// A member below `parent`, or of the root.
     pub fn member(parent: Option<&'p Place<'p>>, name: &'p str) -> Self {
-        Place { parent, step: Step::Name(name) }
+        Place { parent, step: Step::Name(name), called: None }
     }
 
     /// An array's item below `parent`, or of the root.
     pub fn item(parent: Option<&'p Place<'p>>, index: usize) -> Self {
-        Place { parent, step: Step::Index(index) }
+        Place { parent, step: Step::Index(index), called: None }
     }
 
-    /// The name of the nearest member at or above this place; empty at the root.
-    pub fn name(&self) -> &'p str {
-        match (self.step, self.parent) {
-            (Step::Name(name), _) => name,
-            (Step::Index(_), Some(parent)) => parent.name(),
-            (Step::Index(_), None) => "",
+    /// The same place, with the name that stands beside it: the value of `{"name": "phone", "value": "..."}` is called `phone`. Selectors
+    /// do not see it.
+    pub fn called(self, name: Option<&'p str>) -> Self {
+        Place { called: name, ..self }
+    }
+
+    /// The names of the nearest members at and above this place.
+    pub fn names(&self) -> Names<'p> {
+        let mut names = Names::default();
+        let mut slots = names.0.iter_mut();
+        let mut place = Some(self);
+        while let Some(Place { parent, step, called }) = place {
+            let own = if let Step::Name(name) = step { Some(*name) } else { None };
+            for name in [*called, own].into_iter().flatten() {
+                let Some(slot) = slots.next() else { return names };
+                *slot = name;
+            }
+            place = *parent;
         }
+        names
     }
 }
 

@@ -67,8 +67,9 @@ impl<'j> Job<'j> {
 
     /// Scrubs the members of an object in place.
     pub(super) fn members(&mut self, members: &mut Members<'_>, parent: Option<&Place<'_>>) {
-        let pair = pair_grade(members);
-        members.retain_mut(|(name, value)| self.member(name, value, parent, pair));
+        // A pair's name is read before anything is replaced, and copied, since its member is scrubbed too.
+        let pair = pair_name(members).map(str::to_owned);
+        members.retain_mut(|(name, value)| self.member(name, value, parent, pair.as_deref()));
     }
 
     /// Scrubs one member; whether it stays.
@@ -77,14 +78,15 @@ impl<'j> Job<'j> {
         name: &mut Text<'_>,
         value: &mut Json<'_>,
         parent: Option<&Place<'_>>,
-        pair: Option<Grade>,
+        pair: Option<&str>,
     ) -> bool {
         // The name first: it is a context for its value, which must mean the same when the result is scrubbed again.
         if let Some(scrubbed) = self.text(name, Some(&Place::member(parent, name)), ValueType::Key) {
             *name = Cow::Owned(scrubbed);
         }
-        let place = Place::member(parent, name);
-        match self.declared(name, value, &place, pair) {
+        let pair = pair.filter(|_| PAIR_VALUES.contains(&&**name));
+        let place = Place::member(parent, name).called(pair);
+        match self.declared(pair.unwrap_or(name), value, &place) {
             Some(declared) if declared.rule.method == Method::Remove && is_secret(value, declared.grade) => {
                 self.count(&declared.rule.id);
                 return false;
@@ -96,14 +98,11 @@ impl<'j> Job<'j> {
     }
 
     /// What a member's name, or the name beside it in a pair, declares of its value.
-    fn declared(&self, name: &str, value: &Json<'_>, place: &Place<'_>, pair: Option<Grade>) -> Option<Declared<'j>> {
+    fn declared(&self, name: &str, value: &Json<'_>, place: &Place<'_>) -> Option<Declared<'j>> {
         if let Some(rule) = self.policy.rule_for_name(name, place) {
             return Some(Declared { rule, grade: Grade::Secret });
         }
-        let grade = match pair.filter(|_| PAIR_VALUES.contains(&name)) {
-            Some(grade) => grade,
-            None => key_name::grade(name)?,
-        };
+        let grade = key_name::grade(name)?;
         let describes = matches!(value, Json::Object(members) if is_schema(members));
         if grade == Grade::Weak || describes {
             return None;
@@ -196,21 +195,13 @@ fn is_secret_text(text: &str, grade: Grade) -> bool {
     !key_name::is_dull_value(text) && (grade != Grade::Likely || key_name::looks_secret(text))
 }
 
-/// The grade of the name in a name-and-value pair.
-fn pair_grade(members: &[(Cow<'_, str>, Json<'_>)]) -> Option<Grade> {
+/// The name in a name-and-value pair.
+fn pair_name<'m>(members: &'m [(Cow<'_, str>, Json<'_>)]) -> Option<&'m str> {
     if !members.iter().any(|(name, _)| PAIR_VALUES.contains(&&**name)) {
         return None;
     }
-    members.iter().filter(|(name, _)| PAIR_NAMES.contains(&&**name)).find_map(|(_, value)| match value {
-        Json::Str(text) => key_name::grade(text),
-        Json::Null
-        | Json::Bool(_)
-        | Json::Int(_)
-        | Json::UInt(_)
-        | Json::Float(_)
-        | Json::Array(_)
-        | Json::Object(_) => None,
-    })
+    let (_, value) = members.iter().find(|(name, _)| PAIR_NAMES.contains(&&**name))?;
+    if let Json::Str(text) = value { Some(text) } else { None }
 }
 
 /// The grade of a header's name in a flat list of names and values.

@@ -1,34 +1,19 @@
 //! Payment card numbers: 13 to 19 digits of a known issuer range and length, Luhn's check digit, plain or grouped as cards are.
 
-use super::number::{Groups, digits, ends};
-use super::{Scan, word};
+use super::number::{Number, digits, ends};
+use super::topics::Topic;
 
 /// The groupings printed on cards: most brands, American Express, Diners Club, and 19-digit cards.
 const GROUPINGS: [&[usize]; 5] = [&[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4], &[4, 4, 4, 4, 3], &[6, 13]];
 
-/// Longer numbers are often other ids, so these words must announce them.
-const WORDS: [&str; 13] = [
-    "card",
-    "cards",
-    "cc",
-    "ccn",
-    "pan",
-    "credit",
-    "debit",
-    "visa",
-    "mastercard",
-    "amex",
-    "unionpay",
-    "maestro",
-    "payment",
-];
-
-/// The end of the card number at `start`.
-pub(super) fn find(scan: &Scan<'_>, start: usize, groups: &Groups) -> Option<usize> {
+/// The end of the card number.
+pub(super) fn find(number: &Number<'_, '_>) -> Option<usize> {
+    let Number { scan, groups, .. } = number;
     if (13..=19).contains(&groups.length(0)) {
         let end = groups.end(0);
-        let sure = groups.length(0) <= 16 || word::announced(scan, start, &WORDS);
-        return (sure && ends(scan, end) && is_card(scan.slice(start, end))).then_some(end);
+        // Longer numbers are often other ids.
+        let sure = groups.length(0) <= 16 || number.is_told(Topic::Card);
+        return (sure && ends(scan, end) && is_card(number.bytes(end))).then_some(end);
     }
     if !matches!(groups.length(0), 4 | 6) {
         return None;
@@ -36,7 +21,7 @@ pub(super) fn find(scan: &Scan<'_>, start: usize, groups: &Groups) -> Option<usi
     GROUPINGS.iter().find_map(|grouping| {
         let separated = groups.are(grouping, b' ') || groups.are(grouping, b'-');
         let end = groups.end(grouping.len() - 1);
-        (separated && ends(scan, end) && is_card(scan.slice(start, end))).then_some(end)
+        (separated && ends(scan, end) && is_card(number.bytes(end))).then_some(end)
     })
 }
 

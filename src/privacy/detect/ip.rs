@@ -5,30 +5,26 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::number::Groups;
-use super::{Scan, is_word, word};
-
-/// Words before or above a number of four parts that make it a version.
-const VERSION_WORDS: [&str; 15] = [
-    "v", "version", "versions", "ver", "build", "release", "firmware", "sdk", "driver", "upgraded", "upgrade",
-    "revision", "rev", "patch", "oid",
-];
+use super::number::Number;
+use super::topics::Topic;
+use super::{Scan, is_word};
 
 /// Longest written IPv6 address, with an embedded IPv4 part.
 const V6_MAX: usize = 45;
 
-/// The end of the IPv4 address at `start`.
-pub(super) fn v4(scan: &Scan<'_>, start: usize, groups: &Groups) -> Option<usize> {
+/// The end of the IPv4 address that the number begins.
+pub(super) fn v4(number: &Number<'_, '_>) -> Option<usize> {
+    let Number { scan, start, groups, .. } = number;
     let dotted = groups.count() >= 4 && (1..4).all(|k| groups.separator(k) == b'.') && groups.length(3) <= 3;
     if !dotted || groups.count() > 4 && groups.separator(4) == b'.' {
         return None;
     }
     let end = groups.end(3);
-    let address: Ipv4Addr = scan.str(start, end).parse().ok()?;
+    let address: Ipv4Addr = scan.str(*start, end).parse().ok()?;
     (!is_word(scan.at(end))
         && !is_revised(scan, end)
         && names_somebody(IpAddr::V4(address))
-        && !is_version(scan, start))
+        && !is_version(number))
     .then_some(end)
 }
 
@@ -39,14 +35,15 @@ fn is_revised(scan: &Scan<'_>, end: usize) -> bool {
     scan.at(end) == b'-' && is_word(scan.at(end + 1)) && !range
 }
 
-fn is_version(scan: &Scan<'_>, start: usize) -> bool {
+fn is_version(number: &Number<'_, '_>) -> bool {
+    let Number { scan, start, .. } = number;
     // `Chrome/115.0.6.50`: a product's name with a capital letter. A path or a host before the slash has none.
-    let product = scan.before(start) == b'/' && {
+    let product = scan.before(*start) == b'/' && {
         let name = scan.behind(start - 1, 24);
         let length = name.iter().rev().take_while(|b| is_word(**b)).count();
         name.get(name.len() - length..).and_then(<[u8]>::first).is_some_and(u8::is_ascii_uppercase)
     };
-    product || word::announced(scan, start, &VERSION_WORDS)
+    product || number.is_told(Topic::Version)
 }
 
 /// The end of the IPv6 address at `start`, without zone and prefix length.

@@ -11,8 +11,12 @@
 //! Does not decide what is done with a hit, nor whether one is wanted at this place: the caller passes the kinds that it wants.
 
 // What helps every detector: shapes to skip, words around a candidate, groups of digits.
+mod kind;
+
 mod shape;
-mod word;
+
+mod context;
+mod topics;
 
 mod number;
 
@@ -34,127 +38,10 @@ mod url;
 
 pub(super) mod key_name;
 
-/// A family of data. Its name is the id of the rule that redacts it and the word after `detector =` in a policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Kind {
-    /// An e-mail address.
-    Email,
-    /// A telephone number.
-    Phone,
-    /// A payment card number.
-    Card,
-    /// An international bank account number.
-    Iban,
-    /// An IPv4 or IPv6 address.
-    Ip,
-    /// A hardware (MAC) address.
-    Mac,
-    /// A US social security number.
-    Ssn,
-    /// A JSON web token.
-    Jwt,
-    /// The credentials after `Bearer` or `Basic`.
-    Bearer,
-    /// A provider's key or token, known by its prefix.
-    ApiKey,
-    /// A private key in PEM form.
-    PrivateKey,
-    /// User information in a URL.
-    UrlCredentials,
-    /// A secret among the parameters of a URL.
-    QuerySecret,
-    /// A value that the name before it (or of its member) declares a secret.
-    SecretKey,
-    /// A user's name in the path of a home directory.
-    UserPath,
-}
+pub use context::Names;
+pub use kind::{Kind, Kinds};
 
-impl Kind {
-    /// Every kind.
-    pub const ALL: [Kind; 15] = [
-        Kind::Email,
-        Kind::Phone,
-        Kind::Card,
-        Kind::Iban,
-        Kind::Ip,
-        Kind::Mac,
-        Kind::Ssn,
-        Kind::Jwt,
-        Kind::Bearer,
-        Kind::ApiKey,
-        Kind::PrivateKey,
-        Kind::UrlCredentials,
-        Kind::QuerySecret,
-        Kind::SecretKey,
-        Kind::UserPath,
-    ];
-
-    /// The name in policies and receipts.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Email => "email",
-            Kind::Phone => "phone",
-            Kind::Card => "card",
-            Kind::Iban => "iban",
-            Kind::Ip => "ip",
-            Kind::Mac => "mac",
-            Kind::Ssn => "ssn",
-            Kind::Jwt => "jwt",
-            Kind::Bearer => "bearer",
-            Kind::ApiKey => "api_key",
-            Kind::PrivateKey => "private_key",
-            Kind::UrlCredentials => "url_credentials",
-            Kind::QuerySecret => "query_secret",
-            Kind::SecretKey => "secret_key",
-            Kind::UserPath => "user_path",
-        }
-    }
-
-    /// The kind of that name.
-    pub fn from_name(name: &str) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// What stands in for it unless a rule says otherwise.
-    pub fn placeholder(self) -> &'static str {
-        match self {
-            Kind::Email => "[email]",
-            Kind::Phone => "[phone]",
-            Kind::Card => "[card]",
-            Kind::Iban => "[iban]",
-            Kind::Ip => "[ip]",
-            Kind::Mac => "[mac]",
-            Kind::Ssn => "[ssn]",
-            Kind::Jwt => "[jwt]",
-            Kind::Bearer => "[token]",
-            Kind::ApiKey => "[api-key]",
-            Kind::PrivateKey => "[private-key]",
-            Kind::UrlCredentials => "[credentials]",
-            Kind::QuerySecret | Kind::SecretKey => "[secret]",
-            Kind::UserPath => "[user]",
-        }
-    }
-}
-
-/// A set of kinds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Kinds(u32);
-
-impl Kinds {
-    /// Every kind.
-    pub const ALL: Kinds = Kinds((1 << Kind::ALL.len()) - 1);
-
-    /// Adds a kind.
-    pub fn insert(&mut self, kind: Kind) {
-        self.0 |= 1 << kind as u8;
-    }
-
-    /// Whether it holds a kind.
-    pub fn contains(self, kind: Kind) -> bool {
-        self.0 & (1 << kind as u8) != 0
-    }
-}
+use context::Context;
 
 /// A piece of a text that must not stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,17 +54,11 @@ pub struct Hit {
     pub end: usize,
 }
 
-/// Appends to `hits` what of the `wanted` kinds is in `text`. `key` is the name under which the text stands, a context for
-/// detectors; it may be empty.
-pub fn scan(text: &str, key: &str, wanted: Kinds, hits: &mut Vec<Hit>) {
-    let key = key.as_bytes();
-    let key = key.get(key.len().saturating_sub(KEY_MAX)..).unwrap_or(key);
-    let mut scan = Scan { text, bytes: text.as_bytes(), key, wanted, floor: 0, hits };
+/// Appends to `hits` what of the `wanted` kinds is in `text`. The names under which the text stands are a context for detectors.
+pub fn scan(text: &str, names: Names<'_>, wanted: Kinds, hits: &mut Vec<Hit>) {
+    let mut scan = Scan { text, bytes: text.as_bytes(), names, wanted, floor: 0, hits };
     scan.run();
 }
-
-/// The end of a longer name tells enough.
-const KEY_MAX: usize = 64;
 
 /// Nothing shorter than this and made of [plain](PLAIN) bytes alone can be a hit.
 const PLAIN_MAX: usize = 15;
@@ -256,7 +137,7 @@ fn is_word(b: u8) -> bool {
 struct Scan<'s> {
     text: &'s str,
     bytes: &'s [u8],
-    key: &'s [u8],
+    names: Names<'s>,
     wanted: Kinds,
     /// End of the last hit: nothing before it is looked at.
     floor: usize,

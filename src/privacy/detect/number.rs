@@ -3,7 +3,10 @@
 //! Reads at most [`GROUPS_MAX`] groups from a place, once, and hands them to the detectors of numbers in order of certainty: IPv4
 //! (parsed), card (Luhn and issuer), SSN, phone.
 
-use super::{Kind, Scan, card, ip, is_word, phone, ssn};
+use std::cell::OnceCell;
+
+use super::topics::Topic;
+use super::{Context, Kind, Scan, card, ip, is_word, phone, ssn};
 
 /// A card has at most five groups; one more tells whether a number goes on.
 const GROUPS_MAX: usize = 7;
@@ -65,22 +68,47 @@ impl Groups {
     }
 }
 
+/// A number in a text, before it is known what it is.
+pub(super) struct Number<'a, 's> {
+    pub(super) scan: &'a Scan<'s>,
+    pub(super) start: usize,
+    pub(super) groups: Groups,
+    context: OnceCell<Context>,
+}
+
+impl Number<'_, '_> {
+    /// Whether a name or a word close before it announces a topic.
+    pub(super) fn is_told(&self, topic: Topic) -> bool {
+        self.context().far.has(topic)
+    }
+
+    /// The same, of its own name or a word right before it only.
+    pub(super) fn is_told_near(&self, topic: Topic) -> bool {
+        self.context().near.has(topic)
+    }
+
+    fn context(&self) -> &Context {
+        self.context.get_or_init(|| Context::of(self.scan, self.start))
+    }
+
+    /// Its text up to `end`.
+    pub(super) fn bytes(&self, end: usize) -> &[u8] {
+        self.scan.slice(self.start, end)
+    }
+}
+
 /// What the number at `start` is, whose first digits end at `first_end`.
 pub(super) fn find(scan: &Scan<'_>, start: usize, first_end: usize) -> Option<(Kind, usize, usize)> {
     if first_end - start > 19 || is_continued(scan, start) {
         return None;
     }
     let groups = Groups::read(scan, start, first_end);
-    if let Some(end) = ip::v4(scan, start, &groups) {
-        return Some((Kind::Ip, start, end));
-    }
-    if let Some(end) = card::find(scan, start, &groups) {
-        return Some((Kind::Card, start, end));
-    }
-    if let Some(end) = ssn::find(scan, start, &groups) {
-        return Some((Kind::Ssn, start, end));
-    }
-    phone::national(scan, start, &groups).map(|end| (Kind::Phone, start, end))
+    let number = Number { scan, start, groups, context: OnceCell::new() };
+    let found = |kind: Kind, end: Option<usize>| end.map(|end| (kind, start, end));
+    found(Kind::Ip, ip::v4(&number))
+        .or_else(|| found(Kind::Card, card::find(&number)))
+        .or_else(|| found(Kind::Ssn, ssn::find(&number)))
+        .or_else(|| found(Kind::Phone, phone::national(&number)))
 }
 
 /// Whether the number at `start` is the tail of something longer: `0.4111`, `ORD-2022-1234567`, `#4111`.

@@ -1,44 +1,14 @@
 //! Telephone numbers: international with `+`, North American in their written forms, others when a word announces them.
 
-use super::number::{Groups, ends};
-use super::{Scan, is_word, word};
+use super::number::{Groups, Number, ends};
+use super::topics::Topic;
+use super::{Scan, is_word};
 
 /// E.164 allows 15 digits; fewer than 8 are no international number in use.
 const DIGITS: std::ops::RangeInclusive<usize> = 8..=15;
 
 /// Past this many digits a blank ends a number: what follows is another one.
 const DIGITS_USUAL: usize = 12;
-
-/// Digits without any separator may be anything, unless the label stands right before them.
-const LABEL_NEAR: usize = 12;
-
-const WORDS: [&str; 22] = [
-    "phone",
-    "phones",
-    "tel",
-    "telephone",
-    "mobile",
-    "cell",
-    "cellphone",
-    "fax",
-    "whatsapp",
-    "sms",
-    "msisdn",
-    "telefon",
-    "telefono",
-    "telefoon",
-    "handy",
-    "mobil",
-    "movil",
-    "celular",
-    "callback",
-    "gsm",
-    "hotline",
-    "rufnummer",
-];
-
-/// Words that announce a number only if it is also written like one.
-const WEAK_WORDS: [&str; 8] = ["call", "calling", "contact", "reach", "dial", "text", "ring", "voicemail"];
 
 /// The end of the number that starts with the `+` at `i`.
 pub(super) fn international(scan: &Scan<'_>, i: usize) -> Option<usize> {
@@ -83,9 +53,10 @@ pub(super) fn parenthesised(scan: &Scan<'_>, i: usize) -> Option<usize> {
     (shaped && !is_word(scan.at(line + 4))).then_some(line + 4)
 }
 
-/// The end of the number at `start` written without `+`.
-pub(super) fn national(scan: &Scan<'_>, start: usize, groups: &Groups) -> Option<usize> {
-    if let Some(end) = american(scan, start, groups) {
+/// The end of the number written without `+`.
+pub(super) fn national(number: &Number<'_, '_>) -> Option<usize> {
+    let Number { scan, groups, .. } = number;
+    if let Some(end) = american(number) {
         return Some(end);
     }
     let (digits, last) = extent(groups);
@@ -93,18 +64,20 @@ pub(super) fn national(scan: &Scan<'_>, start: usize, groups: &Groups) -> Option
     if !(7..=15).contains(&digits) || !ends(scan, end) {
         return None;
     }
-    let written = last > 0 && last <= 5 && groups.length(0) <= 5 || scan.at(start) == b'0' && digits >= 9;
-    let announced = if written {
-        word::announced(scan, start, &WORDS) || word::announced(scan, start, &WEAK_WORDS)
-    } else {
-        word::announced_within(scan, start, LABEL_NEAR, &WORDS)
-    };
-    announced.then_some(end)
+    let written = last > 0 && last <= 5 && groups.length(0) <= 5 || scan.at(number.start) == b'0' && digits >= 9;
+    // Digits without any separator may be anything, unless the label stands right before them.
+    let told = if written { is_told(number) } else { number.is_told_near(Topic::Phone) };
+    told.then_some(end)
+}
+
+fn is_told(number: &Number<'_, '_>) -> bool {
+    number.is_told(Topic::Phone) || number.is_told(Topic::Call)
 }
 
 /// `415-555-2671`, `415.555.2671`, `1-415-555-2671`; with blanks or nothing between only when announced.
-fn american(scan: &Scan<'_>, start: usize, groups: &Groups) -> Option<usize> {
-    let area = usize::from(groups.length(0) == 1 && scan.at(start) == b'1');
+fn american(number: &Number<'_, '_>) -> Option<usize> {
+    let Number { scan, groups, .. } = number;
+    let area = usize::from(groups.length(0) == 1 && scan.at(number.start) == b'1');
     let separator = groups.separator(area + 1);
     let shaped = match area {
         0 => groups.are(&[3, 3, 4], separator),
@@ -115,8 +88,7 @@ fn american(scan: &Scan<'_>, start: usize, groups: &Groups) -> Option<usize> {
         return None;
     }
     let end = groups.end(area + 2);
-    let sure = separator != b' ' || word::announced(scan, start, &WORDS) || word::announced(scan, start, &WEAK_WORDS);
-    (sure && ends(scan, end)).then_some(end)
+    ((separator != b' ' || is_told(number)) && ends(scan, end)).then_some(end)
 }
 
 /// The digits of the groups that can belong to one number, and the last such group.

@@ -1,23 +1,18 @@
 //! US social security numbers: area, group and serial in their ranges; with hyphens as they are, otherwise only when a word says so.
 
-use super::number::{Groups, ends};
-use super::{Scan, word};
+use super::number::{Number, ends};
+use super::topics::Topic;
 
-const WORDS: [&str; 4] = ["ssn", "ssns", "socialsecurity", "itin"];
-
-/// The end of the number at `start`.
-pub(super) fn find(scan: &Scan<'_>, start: usize, groups: &Groups) -> Option<usize> {
+/// The end of the number.
+pub(super) fn find(number: &Number<'_, '_>) -> Option<usize> {
+    let groups = &number.groups;
     let hyphens = groups.are(&[3, 2, 4], b'-');
     if !hyphens && !groups.are(&[3, 2, 4], b' ') && groups.length(0) != 9 {
         return None;
     }
     let end = if groups.length(0) == 9 { groups.end(0) } else { groups.end(2) };
-    let digits: Vec<u8> = scan.slice(start, end).iter().copied().filter(u8::is_ascii_digit).collect();
-    let announced = || {
-        word::announced(scan, start, &WORDS)
-            || word::announced(scan, start, &["social"]) && word::announced(scan, start, &["security"])
-    };
-    (ends(scan, end) && in_range(&digits) && (hyphens || announced())).then_some(end)
+    let digits: Vec<u8> = number.bytes(end).iter().copied().filter(u8::is_ascii_digit).collect();
+    (ends(number.scan, end) && in_range(&digits) && (hyphens || number.is_told(Topic::Ssn))).then_some(end)
 }
 
 /// No area 000, 666 or 9xx, no group 00, no serial 0000.

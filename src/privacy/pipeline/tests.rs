@@ -308,7 +308,7 @@ proptest! {
         prop_assert_eq!(&*twice, once.as_str());
         prop_assert!(receipt.is_empty());
         let mut hits = Vec::new();
-        detect::scan(&once, "", detect::Kinds::ALL, &mut hits);
+        detect::scan(&once, detect::Names::default(), detect::Kinds::ALL, &mut hits);
         prop_assert!(hits.is_empty());
     }
 
