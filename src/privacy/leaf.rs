@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use super::detect::view::View;
 use super::detect::{self, Hit, Kinds, Names};
 use super::policy::{CompiledPolicy, Rule, What};
 use super::pseudonym::PseudonymKeys;
@@ -84,7 +85,7 @@ impl<'j> Job<'j> {
 }
 
 /// What the policy's rules find in a text, in order and without overlaps; of two that overlap, the one that starts first, of two that
-/// start together the longer one.
+/// start together the longer one. A text in which something is encoded is read both ways.
 fn find<'p>(
     policy: &'p CompiledPolicy,
     wanted: Kinds,
@@ -95,14 +96,17 @@ fn find<'p>(
     let names = place.filter(|_| value != ValueType::Key).map_or(Names::default(), Place::names);
     let mut hits: Vec<Hit> = Vec::new();
     detect::scan(text, names, wanted, &mut hits);
-    let mut edits: Vec<Edit<'p>> = Vec::new();
-    for hit in hits {
-        if let Some(rule) = policy.rule_for(hit.kind, place, value) {
-            edits.push(Edit { start: hit.start, end: hit.end, rule });
-        }
+    let view = View::of(text);
+    if let Some(view) = &view {
+        let mut seen = Vec::new();
+        detect::scan(view.text(), names, wanted, &mut seen);
+        hits.extend(seen.iter().map(|hit| Hit { start: view.source(hit.start), end: view.source(hit.end), ..*hit }));
     }
-    if !policy.patterns.is_empty() {
-        add_patterns(policy, text, place, value, &mut edits);
+    let ruled = |hit: Hit| Some(Edit { start: hit.start, end: hit.end, rule: policy.rule_for(hit.kind, place, value)? });
+    let mut edits: Vec<Edit<'p>> = hits.into_iter().filter_map(ruled).collect();
+    add_patterns(policy, text, place, value, &mut edits);
+    if view.is_some() || !policy.patterns.is_empty() {
+        settle(&mut edits);
     }
     edits
 }
@@ -120,6 +124,10 @@ fn add_patterns<'p>(
             edits.extend(regex.find_iter(text).map(|found| Edit { start: found.start(), end: found.end(), rule }));
         }
     }
+}
+
+/// Puts edits in order and drops those that overlap an earlier or longer one.
+fn settle(edits: &mut Vec<Edit<'_>>) {
     edits.sort_by_key(|edit| (edit.start, Reverse(edit.end)));
     let mut floor = 0;
     edits.retain(|edit| {

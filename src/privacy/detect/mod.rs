@@ -13,7 +13,9 @@
 // What helps every detector: shapes to skip, words around a candidate, groups of digits.
 mod kind;
 
+mod encoded;
 mod shape;
+pub(super) mod view;
 
 mod context;
 mod topics;
@@ -56,7 +58,7 @@ pub struct Hit {
 
 /// Appends to `hits` what of the `wanted` kinds is in `text`. The names under which the text stands are a context for detectors.
 pub fn scan(text: &str, names: Names<'_>, wanted: Kinds, hits: &mut Vec<Hit>) {
-    let mut scan = Scan { text, bytes: text.as_bytes(), names, wanted, floor: 0, hits };
+    let mut scan = Scan { text, bytes: text.as_bytes(), names, wanted, nested: false, floor: 0, hits };
     scan.run();
 }
 
@@ -139,6 +141,8 @@ struct Scan<'s> {
     bytes: &'s [u8],
     names: Names<'s>,
     wanted: Kinds,
+    /// Whether the text was found encoded in another one.
+    nested: bool,
     /// End of the last hit: nothing before it is looked at.
     floor: usize,
     hits: &'s mut Vec<Hit>,
@@ -183,6 +187,11 @@ impl<'s> Scan<'s> {
         {
             return end;
         }
+        if let Some((kind, end)) = encoded::find(self, i)
+            && let Some(end) = self.hit(kind, i, end)
+        {
+            return end;
+        }
         self.after_word(i, self.word_end(i))
     }
 
@@ -195,6 +204,11 @@ impl<'s> Scan<'s> {
     fn number(&mut self, i: usize) -> usize {
         let end = self.digits_end(i);
         if is_word(self.at(end)) {
+            if let Some((kind, end)) = encoded::find(self, i)
+                && let Some(end) = self.hit(kind, i, end)
+            {
+                return end;
+            }
             return self.after_word(i, self.word_end(end));
         }
         if let Some(end) = shape::timestamp(self.bytes, i, end) {
