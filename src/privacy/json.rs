@@ -243,7 +243,7 @@ pub(super) fn write_members(members: &[(Text<'_>, Json<'_>)], out: &mut Vec<u8>)
     out.push(b'}');
 }
 
-fn write_value(value: &Json<'_>, out: &mut Vec<u8>) {
+pub(super) fn write_value(value: &Json<'_>, out: &mut Vec<u8>) {
     match value {
         Json::Null => out.extend_from_slice(b"null"),
         Json::Bool(true) => out.extend_from_slice(b"true"),
@@ -266,7 +266,7 @@ fn write_value(value: &Json<'_>, out: &mut Vec<u8>) {
     }
 }
 
-fn write_string(text: &str, out: &mut Vec<u8>) {
+pub(super) fn write_string(text: &str, out: &mut Vec<u8>) {
     write_serde(text, out);
 }
 

@@ -25,6 +25,14 @@ pub(super) struct Job<'j> {
     pub(super) policy: &'j CompiledPolicy,
     pub(super) keys: Option<PseudonymKeys<'j>>,
     pub(super) receipt: &'j mut Receipt,
+    /// How many documents within texts enclose what is being scrubbed.
+    pub(super) nesting: usize,
+}
+
+impl<'j> Job<'j> {
+    pub(super) fn new(policy: &'j CompiledPolicy, keys: Option<PseudonymKeys<'j>>, receipt: &'j mut Receipt) -> Self {
+        Job { policy, keys, receipt, nesting: 0 }
+    }
 }
 
 /// A piece of a text and the rule for it.
@@ -40,6 +48,11 @@ impl<'j> Job<'j> {
         let policy = self.policy;
         if policy.patterns.is_empty() && detect::is_dull(text) {
             return None;
+        }
+        if value == ValueType::String
+            && let Some(scrubbed) = self.document(text, place)
+        {
+            return scrubbed;
         }
         let wanted = policy.wanted(place, value);
         let edits = find(policy, wanted, text, place, value);

@@ -38,6 +38,8 @@ pub mod detect;
 
 mod leaf;
 
+mod embedded;
+
 mod walk;
 
 mod pipeline;

@@ -150,7 +150,7 @@ impl Scrubber {
             self.keep_user_agent(&mut fields, receipt);
         }
         if !self.policy.finds_nothing() {
-            let mut work = Work { job: Job { policy: &self.policy, keys: Some(context.keys), receipt } };
+            let mut work = Work { job: Job::new(&self.policy, Some(context.keys), receipt) };
             work.scrub_texts(&mut fields);
         }
         Ok(CleanEvent::new(fields, provenance))
@@ -159,13 +159,13 @@ impl Scrubber {
     /// Makes any JSON value clean, without an event's rules for users, addresses and sessions.
     pub fn scrub_value<'a>(&self, value: Json<'a>, receipt: &mut Receipt) -> CleanJson<'a> {
         let mut value = value;
-        Job { policy: &self.policy, keys: None, receipt }.value(&mut value, None);
+        Job::new(&self.policy, None, receipt).value(&mut value, None);
         CleanJson::new(value)
     }
 
     /// Makes a text clean that stands alone, such as a parameter of an audit record.
     pub fn scrub_text<'t>(&self, text: &'t str, receipt: &mut Receipt) -> Cow<'t, str> {
-        let scrubbed = Job { policy: &self.policy, keys: None, receipt }.text(text, None, ValueType::String);
+        let scrubbed = Job::new(&self.policy, None, receipt).text(text, None, ValueType::String);
         scrubbed.map_or(Cow::Borrowed(text), Cow::Owned)
     }
 

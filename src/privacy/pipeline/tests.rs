@@ -344,7 +344,7 @@ fn a_member_found_by_name_keeps_its_neighbours() {
         vec![("".into(), Json::Null), ("password".into(), Json::Str("x".into())), ("b".into(), Json::Bool(true))];
     let policy = scrubber("[[rules]]\nid = 'secret_key'\nmethod = 'remove'");
     let mut receipt = Receipt::default();
-    Job { policy: &policy.policy, keys: None, receipt: &mut receipt }.members(&mut members, None);
+    Job::new(&policy.policy, None, &mut receipt).members(&mut members, None);
     assert_eq!(members.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), ["", "b"]);
 }
 
