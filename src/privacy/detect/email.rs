@@ -1,4 +1,5 @@
-//! E-mail addresses, with a plain or a percent-encoded `@`, and with names and domains in Latin, Greek or Cyrillic letters.
+//! E-mail addresses, with a plain or a percent-encoded `@`, with names and domains in Latin, Greek or Cyrillic letters, and as people write them
+//! to hide them from machines: `ann [at] example [dot] com`, `ann at example dot com`.
 
 use super::Scan;
 
@@ -66,4 +67,72 @@ fn domain_end(scan: &Scan<'_>, start: usize) -> Option<usize> {
     let well_formed = top.chars().count() >= 2 && !host.is_empty() && !host.starts_with(['.', '-']);
     let file = FILES.iter().any(|ending| top.eq_ignore_ascii_case(ending));
     (well_formed && !file).then_some(start + host.len() + 1 + top.len())
+}
+
+/// The address around the hidden `@` at `i`: a bracket before `at`, or the word itself.
+pub(super) fn hidden(scan: &Scan<'_>, i: usize) -> Option<(usize, usize)> {
+    let (at, sure) = hidden_mark(scan, i, b"at")?;
+    let mut start = hidden_local(scan, i)?;
+    // `ann dot lee at ...`
+    while let Some(before) = scan.behind(start, 5).strip_suffix(b" dot ").map(|rest| start - 5 + rest.len()) {
+        let Some(longer) = hidden_local(scan, before) else { break };
+        start = longer;
+    }
+    let mut end = label_end(scan, at)?;
+    let (mut labels, mut dots) = (1, 0);
+    loop {
+        let next = match (scan.at(end), hidden_mark(scan, end, b"dot")) {
+            (b'.', _) => end + 1,
+            (_, Some((next, _))) => {
+                dots += 1;
+                next
+            }
+            _ => break,
+        };
+        let Some(label) = label_end(scan, next) else { break };
+        (end, labels) = (label, labels + 1);
+    }
+    let top = scan.behind(end, 24).iter().rev().take_while(|b| b.is_ascii_alphabetic()).count();
+    (labels > 1 && (sure || dots > 0) && top >= 2).then_some((start, end))
+}
+
+/// Where the domain's next label starts if the word (`at` or `dot`) stands at `i` in brackets or between blanks, and whether it is in brackets.
+fn hidden_mark(scan: &Scan<'_>, i: usize, word: &[u8]) -> Option<(usize, bool)> {
+    let blanks = |from: usize| scan.run_end(from, from + 2, |b| b == b' ');
+    let open = blanks(i);
+    let closing = match scan.at(open) {
+        b'[' => Some(b']'),
+        b'(' => Some(b')'),
+        b'{' => Some(b'}'),
+        _ => None,
+    };
+    let start = open + usize::from(closing.is_some());
+    let end = start + word.len();
+    let written = scan.slice(start, end).eq_ignore_ascii_case(word);
+    match closing {
+        Some(closing) => (written && scan.at(end) == closing).then(|| (blanks(end + 1), true)),
+        None => {
+            let apart = scan.at(start.wrapping_sub(1)) == b' ' && scan.at(end) == b' ';
+            (written && apart).then(|| (blanks(end), false))
+        }
+    }
+}
+
+/// Where the word that ends at `i`, blanks apart, starts.
+fn hidden_local(scan: &Scan<'_>, i: usize) -> Option<usize> {
+    let behind = scan.behind(i, LOCAL_MAX);
+    let blanks = behind.iter().rev().take_while(|b| **b == b' ').count();
+    let word = behind.get(..behind.len() - blanks)?;
+    let is_letter = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'+' | b'-');
+    let length = word.iter().rev().take_while(is_letter).count();
+    let start = i - blanks - length;
+    let letters = word.iter().rev().take(length).any(u8::is_ascii_alphanumeric);
+    (blanks <= 1 && letters).then_some(start)
+}
+
+/// Where the label of a domain that starts at `start` ends.
+fn label_end(scan: &Scan<'_>, start: usize) -> Option<usize> {
+    const LABEL_MAX: usize = 63;
+    let end = scan.run_end(start, start + LABEL_MAX + 1, |b| b.is_ascii_alphanumeric() || b == b'-');
+    (start < end && end - start <= LABEL_MAX && scan.at(start) != b'-').then_some(end)
 }

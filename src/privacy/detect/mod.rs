@@ -91,7 +91,7 @@ const fn classes() -> [Class; 256] {
         table[b] = match b as u8 {
             b'a'..=b'z' | b'A'..=b'Z' | b'_' => Class::Letter,
             b'0'..=b'9' => Class::Digit,
-            b':' | b'=' | b'+' | b'(' | b'-' | b'/' | b'\\' | b'%' | b'@' => Class::Mark,
+            b':' | b'=' | b'+' | b'(' | b'[' | b'-' | b'/' | b'\\' | b'%' | b'@' => Class::Mark,
             b' ' | b'.' | b',' | b'$' => Class::Plain,
             _ => Class::Skip,
         };
@@ -192,7 +192,15 @@ impl<'s> Scan<'s> {
         {
             return end;
         }
-        self.after_word(i, self.word_end(i))
+        let end = self.word_end(i);
+        if end - i == 2
+            && self.slice(i, end).eq_ignore_ascii_case(b"at")
+            && let Some((start, end)) = email::hidden(self, i)
+            && let Some(end) = self.hit(Kind::Email, start, end)
+        {
+            return end;
+        }
+        self.after_word(i, end)
     }
 
     /// Whether the word at `i` continues a longer one over a `-`, as Base64url does.
@@ -260,12 +268,21 @@ impl<'s> Scan<'s> {
             },
             b':' | b'=' => self.separator(i),
             b'+' => phone::international(self, i).map(|end| (Kind::Phone, i, end)),
-            b'(' => phone::parenthesised(self, i).map(|end| (Kind::Phone, i, end)),
+            b'(' => match phone::parenthesised(self, i) {
+                Some(end) => Some((Kind::Phone, i, end)),
+                None => self.hidden_email(i),
+            },
+            b'[' => self.hidden_email(i),
             b'-' => secret::private_key(self, i).map(|end| (Kind::PrivateKey, i, end)),
             b'/' | b'\\' => user_path::find(self, i).map(|(start, end)| (Kind::UserPath, start, end)),
             _ => None,
         };
         found.and_then(|(kind, start, end)| self.hit(kind, start, end)).unwrap_or(i + 1)
+    }
+
+    fn hidden_email(&self, i: usize) -> Option<(Kind, usize, usize)> {
+        let at = matches!((self.at(i + 1), self.at(i + 2)), (b'a' | b'A', b't' | b'T'));
+        at.then(|| email::hidden(self, i)).flatten().map(|(start, end)| (Kind::Email, start, end))
     }
 
     fn separator(&mut self, i: usize) -> Option<(Kind, usize, usize)> {

@@ -38,6 +38,10 @@ fn email_addresses() {
             "registry.example.com/prove@sha256:6758ca",
             "@app.route('/health') user@localhost a@b logo@2x.png",
             "@@@@ @. .@. a@.com a@b..com",
+            "mail «ann.lee [at] example [dot] com» or «ben(at)example.org», «cy [AT] mail.example.net»",
+            "reach me: «ann dot lee at example dot co dot uk» please",
+            "at com.example.Main.run(Main.java:12) at 12.30 pm, look at example.com, meet at noon dot",
+            "array[at] index (at) line 3",
         ],
     );
 }
