@@ -17,7 +17,7 @@ FAST := --profile dev --config profile.dev.opt-level=3
 # Further arguments of `run` and `demo`, such as ARGS="--listen 127.0.0.1:9090"; of `test`, such as ARGS=journey.
 ARGS ?=
 
-.PHONY: run test demo bench bench-peers soak lint fmt setup setup-test help
+.PHONY: run test demo bench bench-peers privacy-score soak lint fmt setup setup-test help
 .DEFAULT_GOAL := help
 
 help: ## shows this
@@ -42,6 +42,11 @@ bench: setup ## measures throughput and latency, and the store against its goals
 
 bench-peers: setup ## the store beside ClickHouse's engine, DuckDB and PostgreSQL on the same events (installs them; an hour)
 	FAST="$(FAST)" bash benches/peers/run.sh $(ARGS)
+
+privacy-score: setup ## how much of a labelled set of personal data and secrets is found, and what else is altered
+	$(CARGO) build --locked --bin tidegate
+	cd benches/privacy && python3 score.py --labels pos.jsonl.gz neg.jsonl.gz --groups \
+		--run "$$($(CARGO) metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/tidegate" scrub $(ARGS)
 
 lint: setup ## format, lints as errors, dependencies
 	$(CARGO) fmt --all --check
