@@ -21,7 +21,14 @@ const PLAIN: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
 const URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
 
 /// What is found first in the Base64 that starts at `i`, and where that Base64 ends.
+#[inline]
 pub(super) fn find(scan: &Scan<'_>, i: usize) -> Option<(Kind, usize)> {
+    // Nearly all words are told by three bytes: the first one of ASCII text is of these, and two further on belong to the run.
+    let likely = matches!(scan.at(i), b'I'..=b'Z' | b'a'..=b'f') && is_base64(scan.at(i + 7)) && is_base64(scan.at(i + RUN_MIN - 1));
+    if likely { read(scan, i) } else { None }
+}
+
+fn read(scan: &Scan<'_>, i: usize) -> Option<(Kind, usize)> {
     if scan.nested || is_base64(scan.before(i)) || !is_readable(scan.slice(i, i + 4)) {
         return None;
     }

@@ -3,8 +3,9 @@
 //! To teach a detector a label, add the word here: lower case, one word or two with a blank between them. A word may stand under several
 //! topics.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
+
+use hashbrown::HashMap;
 
 use super::context::Topics;
 
