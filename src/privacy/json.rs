@@ -69,11 +69,23 @@ pub enum JsonError {
     },
 }
 
+impl JsonError {
+    /// A fault at a byte of the text.
+    fn at(text: &[u8], offset: usize) -> JsonError {
+        let before = text.get(..offset).unwrap_or(text);
+        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        let column = before.iter().rev().take_while(|b| **b != b'\n').count() + 1;
+        JsonError::Syntax { line, column }
+    }
+}
+
 impl<'a> Json<'a> {
     /// Parses one JSON text of at most `depth_max` levels; only white space may follow it.
     pub fn parse(text: &'a [u8], depth_max: usize) -> Result<Json<'a>, JsonError> {
         let depth = Depth::new(depth_max);
-        let mut reader = serde_json::Deserializer::from_slice(text);
+        // Checked as a whole: that is quicker than string by string.
+        let text = std::str::from_utf8(text).map_err(|error| JsonError::at(text, error.valid_up_to()))?;
+        let mut reader = serde_json::Deserializer::from_str(text);
         let value = depth.seed().deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
         value.map_err(|error| depth.explain(&error))
     }
@@ -316,6 +328,6 @@ mod tests {
         let error = Json::parse(b"{\"a\": secret}", 16).unwrap_err();
         assert_eq!(error, JsonError::Syntax { line: 1, column: 7 });
         assert!(!error.to_string().contains("secret"));
-        assert!(Json::parse(b"\"\xff\"", 16).is_err());
+        assert_eq!(Json::parse(b"[1,\n\"\xff\"]", 16).unwrap_err(), JsonError::Syntax { line: 2, column: 2 });
     }
 }
