@@ -43,7 +43,7 @@ bench: setup ## measures throughput and latency, and the store against its goals
 bench-peers: setup ## the store beside ClickHouse's engine, DuckDB and PostgreSQL on the same events (installs them; an hour)
 	FAST="$(FAST)" bash benches/peers/run.sh $(ARGS)
 
-privacy-score: setup ## how much of a labelled set of personal data and secrets is found, and what else is altered
+privacy-score: setup-test ## how much of a labelled set of personal data and secrets is found, and what else is altered
 	$(CARGO) build --locked --bin tidegate
 	cd benches/privacy && python3 score.py --labels pos.jsonl.gz neg.jsonl.gz --groups \
 		--run "$$($(CARGO) metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/tidegate" scrub $(ARGS)

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench                              everything, about eight minutes
-//! cargo bench -- scrub                     one group: decode, scrub, store, query
+//! cargo bench -- scrub                     one group: decode, scrub, privacy, store, query
 //! cargo bench -- load                      only the load; --seconds 8 --warm 2 --runs 3 --case 100x16
 //! cargo bench -- tsdb ...                  the store against its goals, see below
 //! cargo bench -- bodies FILE               the load's requests for another driver: --events 100 --count 150 --seed 7
@@ -49,6 +49,7 @@
 
 mod events;
 mod load;
+mod privacy;
 mod rooms;
 mod tsdb;
 

@@ -64,6 +64,7 @@ pub(crate) fn run() {
         .configure_from_args();
     decode(&mut criterion);
     scrub(&mut criterion);
+    crate::privacy::run(&mut criterion);
     store(&mut criterion);
     query(&mut criterion);
     criterion.final_summary();

@@ -69,18 +69,22 @@ fn domain_end(scan: &Scan<'_>, start: usize) -> Option<usize> {
     (well_formed && !file).then_some(start + host.len() + 1 + top.len())
 }
 
+/// A hidden address has at most so many dots on either side.
+const HIDDEN_LABELS_MAX: usize = 5;
+
 /// The address around the hidden `@` at `i`: a bracket before `at`, or the word itself.
 pub(super) fn hidden(scan: &Scan<'_>, i: usize) -> Option<(usize, usize)> {
     let (at, sure) = hidden_mark(scan, i, b"at")?;
     let mut start = hidden_local(scan, i)?;
     // `ann dot lee at ...`
-    while let Some(before) = scan.behind(start, 5).strip_suffix(b" dot ").map(|rest| start - 5 + rest.len()) {
+    for _ in 0..HIDDEN_LABELS_MAX {
+        let Some(before) = scan.behind(start, 5).strip_suffix(b" dot ").map(|rest| start - 5 + rest.len()) else { break };
         let Some(longer) = hidden_local(scan, before) else { break };
         start = longer;
     }
     let mut end = label_end(scan, at)?;
     let (mut labels, mut dots) = (1, 0);
-    loop {
+    for _ in 0..HIDDEN_LABELS_MAX {
         let next = match (scan.at(end), hidden_mark(scan, end, b"dot")) {
             (b'.', _) => end + 1,
             (_, Some((next, _))) => {

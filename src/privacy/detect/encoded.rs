@@ -8,8 +8,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::{Kind, Scan};
 
-/// Shorter runs hold no more than a word.
-const RUN_MIN: usize = 20;
+/// Shorter runs hold nothing: `a@bc.de` takes ten characters.
+const RUN_MIN: usize = 12;
 
 /// A longer run is a file: its beginning is looked into.
 const RUN_MAX: usize = 64 * 1024;
@@ -84,6 +84,7 @@ mod tests {
         let whole = [
             (Kind::Email, "cGxlYXNlIHdyaXRlIHRvIGFubkBleGFtcGxlLmNvbSBub3c="),
             (Kind::Email, "eyJlbWFpbCI6ImFubkBleGFtcGxlLmNvbSIsIm4iOjF9"),
+            (Kind::Email, "bHV0ekBuYXZlci5jb20="),
             (Kind::Card, "NDExMTExMTExMTExMTExMSBpcyBteSBjYXJkPz8_"),
         ];
         for (kind, run) in whole {

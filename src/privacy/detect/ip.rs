@@ -59,7 +59,11 @@ pub(super) fn v6(scan: &Scan<'_>, start: usize) -> Option<usize> {
     if is_word(scan.at(end)) {
         return None;
     }
-    // A port may follow without brackets: `2001:db8::1.443` is not one, a full address and `:443` is.
+    // A port of five digits may follow without brackets; a shorter one reads as a part of the address.
+    let port = scan.behind(end, 6);
+    if end - start > 6 && port.first() == Some(&b':') && port.iter().skip(1).all(u8::is_ascii_digit) {
+        end -= 6;
+    }
     let text = scan.str(start, end);
     let address: Ipv6Addr = text.parse().ok()?;
     let groups = text.split(':').filter(|group| !group.is_empty()).count();

@@ -1,5 +1,8 @@
-//! Hardware addresses: six pairs of hexadecimal digits with colons or hyphens, or three groups of four with dots.
+//! Hardware addresses: six pairs of hexadecimal digits with colons or hyphens, three groups of four with dots, or twelve digits that a word
+//! announces.
 
+use super::context::Context;
+use super::topics::Topic;
 use super::{Scan, is_word};
 
 const LENGTH: usize = 17;
@@ -27,8 +30,20 @@ pub(super) fn find(scan: &Scan<'_>, start: usize) -> Option<usize> {
     let separator = scan.at(start + 2);
     let shaped = text.len() == LENGTH
         && text.iter().enumerate().all(|(at, b)| if at % 3 == 2 { *b == separator } else { b.is_ascii_hexdigit() });
-    let longer = is_word(scan.at(end)) || scan.at(end) == separator || scan.before(start) == separator;
+    let longer = is_word(scan.at(end)) || scan.at(end) == separator || scan.before(start) == separator && is_word(scan.before(start - 1));
     let empty = text.iter().all(|b| matches!(b, b'0' | b':' | b'-'))
         || text.iter().all(|b| matches!(b, b'f' | b'F' | b':' | b'-'));
     (shaped && !longer && !empty).then_some(end)
+}
+
+/// Digits of an address without separators.
+pub(super) const BARE_LENGTH: usize = 12;
+
+/// Whether the word of [`BARE_LENGTH`] at `start` is an address: both letters and digits, and called one.
+pub(super) fn is_bare(scan: &Scan<'_>, start: usize) -> bool {
+    let text = scan.slice(start, start + BARE_LENGTH);
+    text.iter().all(u8::is_ascii_hexdigit)
+        && text.iter().any(u8::is_ascii_alphabetic)
+        && text.iter().any(u8::is_ascii_digit)
+        && Context::of(scan, start).near.has(Topic::Mac)
 }

@@ -91,7 +91,7 @@ const fn classes() -> [Class; 256] {
         table[b] = match b as u8 {
             b'a'..=b'z' | b'A'..=b'Z' | b'_' => Class::Letter,
             b'0'..=b'9' => Class::Digit,
-            b':' | b'=' | b'+' | b'(' | b'[' | b'-' | b'/' | b'\\' | b'%' | b'@' => Class::Mark,
+            b':' | b'=' | b'+' | b'(' | b'[' | b'{' | b'-' | b'/' | b'\\' | b'%' | b'@' => Class::Mark,
             b' ' | b'.' | b',' | b'$' => Class::Plain,
             _ => Class::Skip,
         };
@@ -234,6 +234,12 @@ impl<'s> Scan<'s> {
     #[inline]
     fn after_word(&mut self, start: usize, end: usize) -> usize {
         let next = self.at(end);
+        if end - start == mac::BARE_LENGTH
+            && mac::is_bare(self, start)
+            && let Some(end) = self.hit(Kind::Mac, start, end)
+        {
+            return end;
+        }
         if end - start <= 10 && matches!(next, b':' | b'-' | b'.') { self.joined(start, end, next) } else { end }
     }
 
@@ -272,7 +278,7 @@ impl<'s> Scan<'s> {
                 Some(end) => Some((Kind::Phone, i, end)),
                 None => self.hidden_email(i),
             },
-            b'[' => self.hidden_email(i),
+            b'[' | b'{' => self.hidden_email(i),
             b'-' => secret::private_key(self, i).map(|end| (Kind::PrivateKey, i, end)),
             b'/' | b'\\' => user_path::find(self, i).map(|(start, end)| (Kind::UserPath, start, end)),
             _ => None,

@@ -38,7 +38,7 @@ fn email_addresses() {
             "registry.example.com/prove@sha256:6758ca",
             "@app.route('/health') user@localhost a@b logo@2x.png",
             "@@@@ @. .@. a@.com a@b..com",
-            "mail «ann.lee [at] example [dot] com» or «ben(at)example.org», «cy [AT] mail.example.net»",
+            "mail «ann.lee [at] example [dot] com» or «ben(at)example.org», «cy [AT] mail.example.net», «di {at} example.com»",
             "reach me: «ann dot lee at example dot co dot uk» please",
             "at com.example.Main.run(Main.java:12) at 12.30 pm, look at example.com, meet at noon dot",
             "array[at] index (at) line 3",
@@ -113,6 +113,8 @@ fn addresses_of_machines() {
             "client «2401:4900:742c:ddae::599:e106», «fe80::1»%eth0",
             "via «::ffff:192.0.2.7» to /«10.1.2.3»:9092",
             "from «10.0.0.1»-«10.0.0.9»",
+            "dial «2a01:cb04::d8cd»:63096 or «2003:e5:78a0::e340:1889»:15172",
+            "see section 10.4.2.1",
             "driver version 6.8.14.9 (min 7.11.8.1), v1.2.3.4, Chrome/91.0.44.12, libx 1.2.5.1-2, 1.2.3.4.5",
             "at 12:34:56 on ::1, 127.0.0.1 or 0.0.0.0; 10.0.0.0/8; a::b(1); std::fmt; ad::Bed; dead::beef; :: b::",
             "999.1.1.1 1.2.3 00:11:22",
@@ -124,7 +126,9 @@ fn addresses_of_machines() {
             "to «cc:20:a5:b8:f8:51» via",
             "«4C-6B-B9-55-25-5B»",
             "arp «b046.192c.022f» on",
-            "ff:ff:ff:ff:ff:ff 0f d2 4a 1.2.3",
+            "diff: -«d8-16-c7-19-4d-6b» +(empty)",
+            "wlan0 hwaddr «b046192c022f» up",
+            "ff:ff:ff:ff:ff:ff 0f d2 4a 1.2.3 commit b046192c022f at 12-b0-46-19-2c-02-2f",
         ],
     );
 }

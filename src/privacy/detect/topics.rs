@@ -32,8 +32,10 @@ topics! {
     Card: "card" "cards" "cc" "ccn" "pan" "credit" "debit" "visa" "mastercard" "amex" "unionpay" "maestro" "payment";
     /// A US social security or taxpayer number.
     Ssn: "ssn" "ssns" "socialsecurity" "social security" "itin";
-    /// A version: four numbers with dots are no address then.
-    Version: "v" "version" "versions" "ver" "build" "release" "firmware" "sdk" "driver" "upgraded" "upgrade" "revision" "rev" "patch" "oid";
+    /// A hardware address.
+    Mac: "mac" "macs" "hwaddr" "hwaddress" "lladdr" "ether" "bssid" "wifi" "wlan" "ethernet" "macaddr" "macaddress" "mac address" "hardware address" "physical address";
+    /// A version or a place in a document: four numbers with dots are no address then.
+    Version: "v" "version" "versions" "ver" "build" "release" "firmware" "sdk" "driver" "upgraded" "upgrade" "revision" "rev" "patch" "oid" "chapter" "section" "clause" "paragraph" "figure" "appendix" "article" "rule";
 }
 
 /// Words by what they announce.
