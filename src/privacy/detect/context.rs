@@ -53,9 +53,10 @@ impl Topics {
         self.0 & Topics::of(topic).0 != 0
     }
 
-    /// Whether it holds one of several.
-    pub(super) fn has_any(self, topics: &[Topic]) -> bool {
-        topics.iter().any(|topic| self.has(*topic))
+    /// What is left where the words are those of a name: `text` and `contact` in a sentence may lead up to a telephone number, as names
+    /// they stand over anything.
+    fn of_names(self) -> Topics {
+        Topics(self.0 & !Topics::of(Topic::Call).0)
     }
 }
 
@@ -79,7 +80,7 @@ pub(super) struct Context {
 impl Context {
     /// The context of the candidate at `i`.
     pub(super) fn of(scan: &Scan<'_>, i: usize) -> Context {
-        let [name, above, further] = scan.names.0.map(|name| topics_of(tail(name.as_bytes(), 2 * WORD_MAX)));
+        let [name, above, further] = scan.names.0.map(|name| topics_of(tail(name.as_bytes(), 2 * WORD_MAX)).of_names());
         let behind = scan.behind(i, FAR);
         let near = name | topics_of(tail(behind, NEAR));
         Context { near, far: near | above | further | topics_of(behind) }

@@ -43,7 +43,7 @@ fn is_version(number: &Number<'_, '_>) -> bool {
         let length = name.iter().rev().take_while(|b| is_word(**b)).count();
         name.get(name.len() - length..).and_then(<[u8]>::first).is_some_and(u8::is_ascii_uppercase)
     };
-    product || number.is_told(Topic::Version)
+    product || scan.before(*start) == b'~' || number.is_told(Topic::Version)
 }
 
 /// The end of the IPv6 address at `start`, without zone and prefix length.

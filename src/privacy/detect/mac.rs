@@ -30,10 +30,17 @@ pub(super) fn find(scan: &Scan<'_>, start: usize) -> Option<usize> {
     let separator = scan.at(start + 2);
     let shaped = text.len() == LENGTH
         && text.iter().enumerate().all(|(at, b)| if at % 3 == 2 { *b == separator } else { b.is_ascii_hexdigit() });
-    let longer = is_word(scan.at(end)) || scan.at(end) == separator || scan.before(start) == separator && is_word(scan.before(start - 1));
+    let longer = is_word(scan.at(end)) || scan.at(end) == separator || scan.before(start) == separator && is_pair(scan, start - 1);
     let empty = text.iter().all(|b| matches!(b, b'0' | b':' | b'-'))
         || text.iter().all(|b| matches!(b, b'f' | b'F' | b':' | b'-'));
     (shaped && !longer && !empty).then_some(end)
+}
+
+/// Whether a pair of hexadecimal digits, and no longer word, ends at `end`.
+fn is_pair(scan: &Scan<'_>, end: usize) -> bool {
+    let behind = scan.behind(end, 3);
+    let word = behind.iter().rev().take_while(|b| is_word(**b)).count();
+    word == 2 && behind.iter().rev().take(2).all(u8::is_ascii_hexdigit)
 }
 
 /// Digits of an address without separators.
