@@ -32,8 +32,9 @@ demo: setup ## the whole product on made-up traffic
 test: setup-test ## runs every test
 	$(CARGO) test --locked $(ARGS)
 
-soak: setup-test ## kills the gateway under load a thousand times, cuts its power and damages its files as often
+soak: setup-test ## kills the gateway under load a thousand times, cuts its power and damages its files as often; fuzzes the scrubber
 	TIDEGATE_TEST_ROUNDS=3000 $(CARGO) test --locked --lib -- app::tests::damaged --nocapture
+	TIDEGATE_TEST_ROUNDS=20000 $(CARGO) test --locked --lib -- privacy::corpus
 	TIDEGATE_TEST_ROUNDS=1000 $(CARGO) test --locked --test it -- power::what_was_acknowledged recovery::what_was_acknowledged --nocapture
 
 bench: setup ## measures throughput and latency, and the store against its goals

@@ -49,22 +49,27 @@ impl<'j> Job<'j> {
         if policy.patterns.is_empty() && detect::is_dull(text) {
             return None;
         }
+        let wanted = policy.wanted(place, value);
+        let mut scrubbed: Option<String> = None;
+        for round in 0..ROUNDS_MAX {
+            let seen = scrubbed.as_deref().unwrap_or(text);
+            match self.pass(seen, wanted, place, value, round > 0) {
+                Some(again) => scrubbed = Some(again),
+                None => return scrubbed,
+            }
+        }
+        Some(REMOVED.to_owned())
+    }
+
+    /// One round over a text; `None` when it changes nothing. What a round leaves may be a document where its text was none.
+    fn pass(&mut self, text: &str, wanted: Kinds, place: Option<&Place<'_>>, value: ValueType, again: bool) -> Option<String> {
         if value == ValueType::String
             && let Some(scrubbed) = self.document(text, place)
         {
             return scrubbed;
         }
-        let wanted = policy.wanted(place, value);
-        let edits = find(policy, wanted, text, place, value);
-        let mut scrubbed = self.replace(text, &edits, false)?;
-        for _ in 1..ROUNDS_MAX {
-            let edits = find(policy, wanted, &scrubbed, place, value);
-            match self.replace(&scrubbed, &edits, true) {
-                Some(again) => scrubbed = again,
-                None => return Some(scrubbed),
-            }
-        }
-        Some(REMOVED.to_owned())
+        let edits = find(self.policy, wanted, text, place, value);
+        self.replace(text, &edits, again)
     }
 
     /// The text with its edits made and counted; `None` when none of them changes anything. In later rounds placeholders replace

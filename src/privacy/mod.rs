@@ -60,3 +60,6 @@ pub use receipt::Receipt;
 
 /// The policy that applies when the operator names no other; it is also the manual of the policy language.
 pub const DEFAULT_POLICY: &str = include_str!("../../config/privacy.toml");
+
+#[cfg(test)]
+mod corpus;
