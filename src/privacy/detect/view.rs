@@ -19,14 +19,13 @@ impl View {
     /// The view of a text; `None` if it is the text itself.
     pub(in crate::privacy) fn of(text: &str) -> Option<View> {
         let bytes = text.as_bytes();
-        let mut at = 0;
-        // The first place at which something is undone, if there is one: most texts end here.
-        loop {
-            at = next_source(text, at)?;
-            if unit(text, at).is_some() {
-                break;
-            }
-            at += 1;
+        if bytes.is_ascii() && memchr3(b'%', b'\\', b'&', bytes).is_none() {
+            return None;
+        }
+        // The first place at which something is undone, if there is one.
+        let mut at = next_source(bytes, 0)?;
+        while unit(text, at).is_none() {
+            at = next_source(bytes, at + 1)?;
         }
         let mut view = View { text: String::with_capacity(text.len()), starts: Vec::with_capacity(text.len() + 1) };
         view.copy(text, 0, at);
@@ -39,7 +38,7 @@ impl View {
                     at += length;
                 }
                 None => {
-                    let next = next_source(text, at + 1).unwrap_or(bytes.len());
+                    let next = next_source(bytes, at + 1).unwrap_or(bytes.len());
                     view.copy(text, at, next);
                     at = next;
                 }
@@ -84,14 +83,10 @@ struct Unit {
     length: usize,
 }
 
-/// The next place from `at` on where something may be encoded, on a character boundary.
-fn next_source(text: &str, at: usize) -> Option<usize> {
-    let rest = text.as_bytes().get(at..)?;
-    let ascii = memchr3(b'%', b'\\', b'&', rest);
-    // A lead byte of a character of two bytes or more; those in the middle of one are no boundary.
-    let within = rest.get(..ascii.unwrap_or(rest.len())).unwrap_or(rest);
-    let other = if within.is_ascii() { None } else { within.iter().position(|b| *b >= 0xC2) };
-    other.or(ascii).map(|found| at + found)
+/// The next place from `at` on where something may be encoded: a mark, or a character beyond ASCII (its first byte, not one in its middle).
+fn next_source(bytes: &[u8], at: usize) -> Option<usize> {
+    let may_encode = |b: &u8| matches!(b, b'%' | b'\\' | b'&' | 0xC2..);
+    bytes.get(at..)?.iter().position(may_encode).map(|found| at + found)
 }
 
 /// What is encoded at `at`, if anything is.
