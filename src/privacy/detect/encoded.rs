@@ -45,7 +45,7 @@ fn read(scan: &Scan<'_>, i: usize) -> Option<(Kind, usize)> {
     }
     let mut hits = Vec::new();
     let mut inner =
-        Scan { text: &text, bytes: text.as_bytes(), names: scan.names, wanted: scan.wanted, nested: true, floor: 0, hits: &mut hits };
+        Scan { text: &text, bytes: text.as_bytes(), names: scan.names, named: scan.named.clone(), wanted: scan.wanted, nested: true, floor: 0, hits: &mut hits };
     inner.run();
     hits.first().map(|hit| (hit.kind, padded))
 }
