@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::detect::Kind;
+use super::detect::{self, Kind};
 use super::detect::key_name::{self, Grade};
 use super::json::{Json, Members, Text};
 use super::leaf::Job;
@@ -15,11 +15,14 @@ use super::redaction::Method;
 use super::selector::{Place, ValueType};
 
 /// Members that hold the name of a pair, and members that hold its value.
-const PAIR_NAMES: [&str; 5] = ["name", "key", "header", "field", "k"];
+const PAIR_NAMES: [&str; 6] = ["name", "key", "header", "field", "k", "label"];
 const PAIR_VALUES: [&str; 5] = ["value", "values", "val", "v", "content"];
 
 /// Integers below this are too short for any detector.
 const NUMBER_MIN: u64 = 1_000_000;
+
+/// Larger numbers are no coordinates.
+const DEGREES_MAX: f64 = 180.0;
 
 /// A declaration that holds for a value and everything below it.
 #[derive(Clone, Copy)]
@@ -46,6 +49,9 @@ impl<'j> Job<'j> {
             Json::Float(n) => {
                 if n.fract() == 0.0 && (NUMBER_MIN as f64..1e20).contains(n) {
                     let digits = format!("{n:.0}");
+                    self.number(value, &digits, place);
+                } else if n.abs() <= DEGREES_MAX && place.is_some_and(|place| detect::may_be_coordinate(place.names())) {
+                    let digits = n.to_string();
                     self.number(value, &digits, place);
                 }
             }

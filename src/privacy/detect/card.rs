@@ -1,5 +1,6 @@
 //! Payment card numbers: 13 to 19 digits of a known issuer range and length, Luhn's check digit, plain or grouped as cards are.
 
+use super::checksum::luhn;
 use super::number::{Number, digits, ends};
 use super::topics::Topic;
 
@@ -28,7 +29,7 @@ pub(super) fn find(number: &Number<'_, '_>) -> Option<usize> {
 fn is_card(text: &[u8]) -> bool {
     let length = digits(text).count();
     let head = |n: usize| digits(text).take(n).fold(0, |sum, d| sum * 10 + d);
-    issued(head(6), length) && luhn(text)
+    issued(head(6), length) && luhn(digits(text))
 }
 
 /// Whether an issuer with this six-digit prefix gives out numbers of this length.
@@ -47,18 +48,4 @@ fn issued(prefix: u32, length: usize) -> bool {
         _ => return false,
     };
     lengths.contains(&length)
-}
-
-/// Luhn's check (ISO/IEC 7812-1): from the right every second digit doubled, the digits of the sum divisible by ten.
-fn luhn(text: &[u8]) -> bool {
-    let sum: u32 = digits(text)
-        .rev()
-        .enumerate()
-        .map(|(at, d)| match (at % 2, d * 2) {
-            (0, _) => d,
-            (_, doubled) if doubled > 9 => doubled - 9,
-            (_, doubled) => doubled,
-        })
-        .sum();
-    sum.is_multiple_of(10)
 }

@@ -18,8 +18,11 @@ mod shape;
 pub(super) mod view;
 
 mod context;
+mod fold;
 mod topics;
 
+mod calendar;
+mod checksum;
 mod number;
 
 // Personal data.
@@ -29,7 +32,13 @@ mod phone;
 mod card;
 mod iban;
 mod ip;
+mod birth;
+mod crypto;
+mod device;
+mod document;
+mod geo;
 mod mac;
+mod national;
 mod ssn;
 mod user_path;
 
@@ -40,10 +49,13 @@ mod url;
 
 pub(super) mod key_name;
 
+use std::cell::OnceCell;
+
 pub use context::Names;
+pub use geo::may_be_coordinate;
 pub use kind::{Kind, Kinds};
 
-use context::Context;
+use context::{Context, Lazy};
 
 /// A piece of a text that must not stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +70,7 @@ pub struct Hit {
 
 /// Appends to `hits` what of the `wanted` kinds is in `text`. The names under which the text stands are a context for detectors.
 pub fn scan(text: &str, names: Names<'_>, wanted: Kinds, hits: &mut Vec<Hit>) {
-    let mut scan = Scan { text, bytes: text.as_bytes(), names, wanted, nested: false, floor: 0, hits };
+    let mut scan = Scan { text, bytes: text.as_bytes(), names, named: OnceCell::new(), wanted, nested: false, floor: 0, hits };
     scan.run();
 }
 
@@ -140,6 +152,8 @@ struct Scan<'s> {
     text: &'s str,
     bytes: &'s [u8],
     names: Names<'s>,
+    /// What the names announce, once a detector has asked.
+    named: OnceCell<Context>,
     wanted: Kinds,
     /// Whether the text was found encoded in another one.
     nested: bool,
@@ -200,7 +214,36 @@ impl<'s> Scan<'s> {
         {
             return end;
         }
+        if let Some(end) = self.numbered(i, end) {
+            return end;
+        }
+        if end - i >= 3
+            && self.at(end + 1).is_ascii_digit()
+            && let Some(end) = birth::find_named(self, i, end).and_then(|end| self.hit(Kind::DateOfBirth, i, end))
+        {
+            return end;
+        }
         self.after_word(i, end)
+    }
+
+    /// An id that begins with the word from `i` to `end`, which has letters. Returns where to go on.
+    #[inline]
+    fn numbered(&mut self, i: usize, end: usize) -> Option<usize> {
+        let short = end - i <= 2 && self.at(i).is_ascii_uppercase() && self.at(end + 1).is_ascii_digit();
+        let long = end - i >= 6 && self.slice(i, end).iter().any(u8::is_ascii_digit);
+        if !short && !long || number::is_continued(self, i) {
+            return None;
+        }
+        let (kind, end) = self.id(i, end)?;
+        self.hit(kind, i, end)
+    }
+
+    fn id(&self, i: usize, end: usize) -> Option<(Kind, usize)> {
+        let context = Lazy::new(self, i);
+        national::find(self, i, end - i, &context)
+            .or_else(|| crypto::find(self, i, end, &context))
+            .or_else(|| device::vin(self, i, end, &context))
+            .or_else(|| document::find(self, i, &context))
     }
 
     /// Whether the word at `i` continues a longer one over a `-`, as Base64url does.
@@ -217,9 +260,16 @@ impl<'s> Scan<'s> {
             {
                 return end;
             }
-            return self.after_word(i, self.word_end(end));
+            let end = self.word_end(end);
+            if let Some(end) = self.numbered(i, end) {
+                return end;
+            }
+            return self.after_word(i, end);
         }
         if let Some(end) = shape::timestamp(self.bytes, i, end) {
+            if birth::is_birth(self, end, &Lazy::new(self, i)) {
+                return self.hit(Kind::DateOfBirth, i, end).unwrap_or(end);
+            }
             return end;
         }
         if let Some((kind, start, end)) = number::find(self, i, end)

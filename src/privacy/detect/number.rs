@@ -3,10 +3,9 @@
 //! Reads at most [`GROUPS_MAX`] groups from a place, once, and hands them to the detectors of numbers in order of certainty: IPv4
 //! (parsed), card (Luhn and issuer), SSN, phone.
 
-use std::cell::OnceCell;
-
 use super::topics::Topic;
-use super::{Context, Kind, Scan, card, ip, is_word, phone, ssn};
+use super::context::{Context, Lazy};
+use super::{Kind, Scan, birth, card, device, document, geo, ip, is_word, national, phone, ssn};
 
 /// A card has at most five groups; one more tells whether a number goes on.
 const GROUPS_MAX: usize = 7;
@@ -73,7 +72,7 @@ pub(super) struct Number<'a, 's> {
     pub(super) scan: &'a Scan<'s>,
     pub(super) start: usize,
     pub(super) groups: Groups,
-    context: OnceCell<Context>,
+    context: Lazy<'a, 's>,
 }
 
 impl Number<'_, '_> {
@@ -87,8 +86,8 @@ impl Number<'_, '_> {
         self.context().near.has(topic)
     }
 
-    fn context(&self) -> &Context {
-        self.context.get_or_init(|| Context::of(self.scan, self.start))
+    pub(super) fn context(&self) -> &Context {
+        self.context.get()
     }
 
     /// Its text up to `end`.
@@ -103,16 +102,22 @@ pub(super) fn find(scan: &Scan<'_>, start: usize, first_end: usize) -> Option<(K
         return None;
     }
     let groups = Groups::read(scan, start, first_end);
-    let number = Number { scan, start, groups, context: OnceCell::new() };
+    let number = Number { scan, start, groups, context: Lazy::new(scan, start) };
     let found = |kind: Kind, end: Option<usize>| end.map(|end| (kind, start, end));
+    let context = &number.context;
     found(Kind::Ip, ip::v4(&number))
+        .or_else(|| geo::find(scan, start, first_end, context).map(|(start, end)| (Kind::Geo, start, end)))
+        .or_else(|| found(Kind::Imei, device::imei(scan, start, first_end, context)))
         .or_else(|| found(Kind::Card, card::find(&number)))
         .or_else(|| found(Kind::Ssn, ssn::find(&number)))
+        .or_else(|| national::find(scan, start, first_end - start, context).map(|(kind, end)| (kind, start, end)))
+        .or_else(|| found(Kind::DateOfBirth, birth::find(scan, start, context)))
+        .or_else(|| document::find(scan, start, context).map(|(kind, end)| (kind, start, end)))
         .or_else(|| found(Kind::Phone, phone::national(&number)))
 }
 
 /// Whether the number at `start` is the tail of something longer: `0.4111`, `ORD-2022-1234567`, `#4111`.
-fn is_continued(scan: &Scan<'_>, start: usize) -> bool {
+pub(super) fn is_continued(scan: &Scan<'_>, start: usize) -> bool {
     match scan.before(start) {
         b'.' | b'-' | b'_' | b',' => is_word(scan.before(start - 1)),
         b'#' | b'$' => true,

@@ -1,0 +1,187 @@
+//! Dates of birth: a date, in whatever way it is written, that a word before it (or right behind it) or its name calls so.
+
+use super::calendar::{is_day, is_year_of_birth};
+use super::context::{Context, Lazy, topics_of};
+use super::fold::fold_into;
+use super::topics::Topic;
+use super::{Scan, shape};
+
+/// How far behind the date `geboren` may stand.
+const AFTER: usize = 14;
+
+/// The beginnings of the months' names in the languages of Europe, folded.
+const MONTHS: [&str; 57] = [
+    "jan", "ian", "gen", "ene", "feb", "fev", "mar", "maa", "mrt", "apr", "abr", "avr", "mai", "may", "maj", "mei", "mag",
+    "jun", "jui", "giu", "jul", "lug", "aug", "ago", "aou", "sep", "set", "oct", "okt", "out", "ott", "nov", "dec", "dez",
+    "dic", "des", "tam", "hel", "huh", "tou", "kes", "hei", "elo", "syy", "lok", "jou", "sty", "lut", "kwi", "cze", "lip",
+    "sie", "wrz", "paz", "lis", "gru", "sty",
+];
+
+/// The end of the date at `start`, which begins with digits, if it is one of birth.
+pub(super) fn find(scan: &Scan<'_>, start: usize, context: &Lazy<'_, '_>) -> Option<usize> {
+    let end = date(scan, start)?;
+    is_birth(scan, end, context).then_some(end)
+}
+
+/// The same of a date and time that was recognised as such already.
+pub(super) fn is_birth(scan: &Scan<'_>, end: usize, context: &Lazy<'_, '_>) -> bool {
+    context.get().tells(Topic::Birth) || topics_of(scan.slice(end, end + AFTER)).has(Topic::Birth) && !told_after(scan, end)
+}
+
+/// Whether what stands behind a date is the label of the next value.
+fn told_after(scan: &Scan<'_>, end: usize) -> bool {
+    scan.slice(end, end + AFTER + 6).iter().any(|b| matches!(b, b':' | b'=' | b'"' | b',' | b'<'))
+}
+
+/// The end of the date that starts with the month's name from `start` to `end`: `March 3rd, 1980`.
+pub(super) fn named(scan: &Scan<'_>, start: usize, end: usize) -> Option<usize> {
+    if !is_month(scan.slice(start, end)) {
+        return None;
+    }
+    let day = blanks(scan, end);
+    let day_end = scan.digits_end(day);
+    let number = number(scan, day, day_end)?;
+    let mut at = day_end;
+    if is_ordinal(scan.slice(at, at + 2)) {
+        at += 2;
+    }
+    if scan.at(at) == b',' {
+        at += 1;
+    }
+    let year = blanks(scan, at);
+    ((1..=31).contains(&number) && year > day_end).then(|| year_end(scan, year)).flatten()
+}
+
+/// Whether somebody is said to be born on the date that starts with a month's name.
+pub(super) fn find_named(scan: &Scan<'_>, start: usize, end: usize) -> Option<usize> {
+    let date = named(scan, start, end)?;
+    let context: Context = Context::of(scan, start);
+    context.tells(Topic::Birth).then_some(date)
+}
+
+/// The end of the date at `start`.
+fn date(scan: &Scan<'_>, start: usize) -> Option<usize> {
+    let first = scan.digits_end(start);
+    if let Some(end) = shape::timestamp(scan.bytes, start, first) {
+        return Some(end);
+    }
+    match first - start {
+        8 => compact(scan, start),
+        4 => year_first(scan, start),
+        1 | 2 => day_first(scan, start, first).or_else(|| day_and_month(scan, start, first)),
+        _ => None,
+    }
+}
+
+/// `19800303`, `03031980`.
+fn compact(scan: &Scan<'_>, start: usize) -> Option<usize> {
+    let part = |at: usize, length: usize| number(scan, start + at, start + at + length);
+    let big = is_year_of_birth(part(0, 4)?) && is_day(part(4, 2)?, part(6, 2)?);
+    let little = is_year_of_birth(part(4, 4)?) && (is_day(part(2, 2)?, part(0, 2)?) || is_day(part(0, 2)?, part(2, 2)?));
+    ((big || little) && ends(scan, start + 8)).then_some(start + 8)
+}
+
+/// `1980.3.3`, `1980年3月3日`.
+fn year_first(scan: &Scan<'_>, start: usize) -> Option<usize> {
+    if !is_year_of_birth(number(scan, start, start + 4)?) {
+        return None;
+    }
+    let sign = |at: usize, sign: &str| scan.slice(at, at + sign.len()) == sign.as_bytes();
+    let (month, mark) = if sign(start + 4, "年") { (start + 7, 3) } else { (start + 5, 1) };
+    let month_end = scan.digits_end(month);
+    let same = scan.slice(start + 4, start + 5) == scan.slice(month_end, month_end + 1);
+    let marked = if mark == 3 { sign(month_end, "月") } else { same && matches!(scan.at(month_end), b'.' | b'/' | b'-') };
+    let day = month_end + mark;
+    let day_end = scan.digits_end(day);
+    if !marked || !is_day(number(scan, month, month_end)?, number(scan, day, day_end)?) {
+        return None;
+    }
+    if mark == 3 && sign(day_end, "日") { Some(day_end + 3) } else { ends(scan, day_end).then_some(day_end) }
+}
+
+/// `3.3.1980`, `03/31/80`, `3-3-1980`.
+fn day_first(scan: &Scan<'_>, start: usize, first: usize) -> Option<usize> {
+    let mark = scan.at(first);
+    if !matches!(mark, b'.' | b'/' | b'-') {
+        return None;
+    }
+    let gap = |at: usize| if mark == b'.' { blanks(scan, at) } else { at };
+    let second = gap(first + 1);
+    let second_end = scan.digits_end(second);
+    let year = gap(second_end + 1);
+    let (a, b) = (number(scan, start, first)?, number(scan, second, second_end)?);
+    if scan.at(second_end) != mark || !(is_day(b, a) || is_day(a, b)) {
+        return None;
+    }
+    year_end(scan, year).or_else(|| {
+        let short = scan.digits_end(year) == year + 2 && ends(scan, year + 2);
+        short.then_some(year + 2)
+    })
+}
+
+/// `3 March 1980`, `3. März 1980`, `3 de marzo de 1980`, `03-Mar-1980`, `3rd of March, 1980`.
+fn day_and_month(scan: &Scan<'_>, start: usize, first: usize) -> Option<usize> {
+    if !(1..=31).contains(&number(scan, start, first)?) {
+        return None;
+    }
+    let mut at = first;
+    if is_ordinal(scan.slice(at, at + 2)) {
+        at += 2;
+    }
+    at = joint(scan, at);
+    for word in ["de ", "of ", "d'"] {
+        if scan.slice(at, at + word.len()) == word.as_bytes() {
+            at += word.len();
+        }
+    }
+    let end = scan.run_end(at, at + 16, |b| b.is_ascii_alphabetic() || b >= 0x80);
+    if at == first || !is_month(scan.slice(at, end)) {
+        return None;
+    }
+    at = joint(scan, end);
+    for word in ["de ", "del ", "of "] {
+        if scan.slice(at, at + word.len()) == word.as_bytes() {
+            at += word.len();
+        }
+    }
+    year_end(scan, at)
+}
+
+/// Over marks between the parts of a date.
+fn joint(scan: &Scan<'_>, i: usize) -> usize {
+    scan.run_end(i, i + 3, |b| matches!(b, b' ' | b'.' | b',' | b'-' | b'/'))
+}
+
+fn blanks(scan: &Scan<'_>, i: usize) -> usize {
+    scan.run_end(i, i + 2, |b| b == b' ')
+}
+
+fn is_ordinal(text: &[u8]) -> bool {
+    ["st", "nd", "rd", "th", "er"].iter().any(|ending| text.eq_ignore_ascii_case(ending.as_bytes()))
+}
+
+fn is_month(word: &[u8]) -> bool {
+    let mut folded = [0; 20];
+    let length = fold_into(word.get(..20).unwrap_or(word), &mut folded);
+    let head = folded.get(..3).unwrap_or(&[]);
+    (3..=14).contains(&length) && MONTHS.iter().any(|month| month.as_bytes() == head)
+}
+
+/// The end of the year at `i`.
+fn year_end(scan: &Scan<'_>, i: usize) -> Option<usize> {
+    let end = scan.digits_end(i);
+    let year = end == i + 4 && is_year_of_birth(number(scan, i, end)?);
+    (year && ends(scan, end)).then_some(end)
+}
+
+fn ends(scan: &Scan<'_>, end: usize) -> bool {
+    let next = scan.at(end);
+    !next.is_ascii_alphanumeric() && next != b'_' && !(matches!(next, b'.' | b'-' | b'/') && scan.at(end + 1).is_ascii_digit())
+}
+
+/// At most eight digits as a number.
+fn number(scan: &Scan<'_>, start: usize, end: usize) -> Option<u32> {
+    let text = scan.slice(start, end);
+    let digits = (1..=8).contains(&text.len()) && text.iter().all(u8::is_ascii_digit);
+    digits.then(|| text.iter().fold(0, |number, b| number * 10 + u32::from(b - b'0')))
+}
