@@ -1,31 +1,37 @@
 //! Dates of birth: a date, in whatever way it is written, that a word before it (or right behind it) or its name calls so.
 
 use super::calendar::{is_day, is_year_of_birth};
-use super::context::{Context, Lazy, topics_of};
+use super::context::{Lazy, topics_of};
 use super::fold::fold_into;
 use super::topics::Topic;
-use super::{Scan, shape};
+use super::Scan;
 
 /// How far behind the date `geboren` may stand.
 const AFTER: usize = 14;
 
-/// The beginnings of the months' names in the languages of Europe, folded.
-const MONTHS: [&str; 57] = [
-    "jan", "ian", "gen", "ene", "feb", "fev", "mar", "maa", "mrt", "apr", "abr", "avr", "mai", "may", "maj", "mei", "mag",
-    "jun", "jui", "giu", "jul", "lug", "aug", "ago", "aou", "sep", "set", "oct", "okt", "out", "ott", "nov", "dec", "dez",
-    "dic", "des", "tam", "hel", "huh", "tou", "kes", "hei", "elo", "syy", "lok", "jou", "sty", "lut", "kwi", "cze", "lip",
-    "sie", "wrz", "paz", "lis", "gru", "sty",
-];
-
 /// The end of the date at `start`, which begins with digits, if it is one of birth.
-pub(super) fn find(scan: &Scan<'_>, start: usize, context: &Lazy<'_, '_>) -> Option<usize> {
-    let end = date(scan, start)?;
-    is_birth(scan, end, context).then_some(end)
+pub(super) fn find(scan: &Scan<'_>, start: usize, first_end: usize, context: &Lazy<'_, '_>) -> Option<usize> {
+    let end = date(scan, start, first_end)?;
+    is_birth(scan, start, end, context).then_some(end)
 }
 
-/// The same of a date and time that was recognised as such already.
-pub(super) fn is_birth(scan: &Scan<'_>, end: usize, context: &Lazy<'_, '_>) -> bool {
-    context.get().tells(Topic::Birth) || topics_of(scan.slice(end, end + AFTER)).has(Topic::Birth) && !told_after(scan, end)
+/// The end of the date, perhaps with a time of midnight, that was recognised as `start` to `end`, if it is one of birth.
+pub(super) fn timestamp(scan: &Scan<'_>, start: usize, end: usize) -> Option<usize> {
+    // Nobody writes down the hour, but machines write `T00:00:00Z`.
+    let midnight = end <= start + 10 || scan.slice(start + 11, start + 16) == b"00:00";
+    let zone = usize::from(end > start + 10 && scan.at(end) == b'Z');
+    (midnight && is_birth(scan, start, end, &Lazy::new(scan, start))).then_some(end + zone)
+}
+
+/// Whether the date from `start` to `end` is called one of birth: right before it, by a name, by a label that ends with a mark, or right
+/// behind it.
+fn is_birth(scan: &Scan<'_>, start: usize, end: usize, context: &Lazy<'_, '_>) -> bool {
+    let context = context.get();
+    let label = || matches!(scan.behind(start, 2).iter().rev().find(|b| **b != b' '), Some(b':' | b'=' | b'"' | b'\'' | b'(' | b'>' | b'`'));
+    let named = || scan.named.get().is_some_and(|named| named.far.has(Topic::Birth));
+    context.tells_near(Topic::Birth)
+        || context.tells(Topic::Birth) && (label() || named())
+        || topics_of(scan.slice(end, end + AFTER)).has(Topic::Birth) && !told_after(scan, end)
 }
 
 /// Whether what stands behind a date is the label of the next value.
@@ -35,7 +41,7 @@ fn told_after(scan: &Scan<'_>, end: usize) -> bool {
 
 /// The end of the date that starts with the month's name from `start` to `end`: `March 3rd, 1980`.
 pub(super) fn named(scan: &Scan<'_>, start: usize, end: usize) -> Option<usize> {
-    if !is_month(scan.slice(start, end)) {
+    if scan.at(end) != b' ' || !is_month(scan.slice(start, end)) {
         return None;
     }
     let day = blanks(scan, end);
@@ -55,16 +61,11 @@ pub(super) fn named(scan: &Scan<'_>, start: usize, end: usize) -> Option<usize> 
 /// Whether somebody is said to be born on the date that starts with a month's name.
 pub(super) fn find_named(scan: &Scan<'_>, start: usize, end: usize) -> Option<usize> {
     let date = named(scan, start, end)?;
-    let context: Context = Context::of(scan, start);
-    context.tells(Topic::Birth).then_some(date)
+    is_birth(scan, start, date, &Lazy::new(scan, start)).then_some(date)
 }
 
 /// The end of the date at `start`.
-fn date(scan: &Scan<'_>, start: usize) -> Option<usize> {
-    let first = scan.digits_end(start);
-    if let Some(end) = shape::timestamp(scan.bytes, start, first) {
-        return Some(end);
-    }
+fn date(scan: &Scan<'_>, start: usize, first: usize) -> Option<usize> {
     match first - start {
         8 => compact(scan, start),
         4 => year_first(scan, start),
@@ -110,7 +111,8 @@ fn day_first(scan: &Scan<'_>, start: usize, first: usize) -> Option<usize> {
     let second_end = scan.digits_end(second);
     let year = gap(second_end + 1);
     let (a, b) = (number(scan, start, first)?, number(scan, second, second_end)?);
-    if scan.at(second_end) != mark || !(is_day(b, a) || is_day(a, b)) {
+    // Points are not written where the month comes first.
+    if scan.at(second_end) != mark || !(is_day(b, a) || mark != b'.' && is_day(a, b)) {
         return None;
     }
     year_end(scan, year).or_else(|| {
@@ -161,10 +163,19 @@ fn is_ordinal(text: &[u8]) -> bool {
 }
 
 fn is_month(word: &[u8]) -> bool {
-    let mut folded = [0; 20];
-    let length = fold_into(word.get(..20).unwrap_or(word), &mut folded);
-    let head = folded.get(..3).unwrap_or(&[]);
-    (3..=14).contains(&length) && MONTHS.iter().any(|month| month.as_bytes() == head)
+    // Three letters, of which one may have an accent.
+    let mut folded = [0; 4];
+    let length = fold_into(word.get(..4).unwrap_or(word), &mut folded);
+    let known = folded.get(..3).is_some_and(|head| is_month_start(head));
+    (3..=16).contains(&word.len()) && length >= 3 && known
+}
+
+/// The beginnings of the months' names in the languages of Europe, folded.
+fn is_month_start(head: &[u8]) -> bool {
+    matches!(
+        head,
+        b"jan" | b"ian" | b"gen" | b"ene" | b"feb" | b"fev" | b"mar" | b"maa" | b"mrt" | b"apr" | b"abr" | b"avr" | b"mai" | b"may" | b"maj" | b"mei" | b"mag" | b"jun" | b"jui" | b"giu" | b"jul" | b"lug" | b"aug" | b"ago" | b"aou" | b"sep" | b"set" | b"oct" | b"okt" | b"out" | b"ott" | b"nov" | b"dec" | b"dez" | b"dic" | b"des" | b"tam" | b"hel" | b"huh" | b"tou" | b"kes" | b"hei" | b"elo" | b"syy" | b"lok" | b"jou" | b"sty" | b"lut" | b"kwi" | b"cze" | b"lip" | b"sie" | b"wrz" | b"paz" | b"lis" | b"gru"
+    )
 }
 
 /// The end of the year at `i`.

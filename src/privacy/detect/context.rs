@@ -17,7 +17,7 @@ use super::fold::fold_into;
 use super::topics::{self, Topic};
 
 /// How far behind a candidate a word may stand to be its label, in bytes.
-const FAR: usize = 48;
+const FAR: usize = 40;
 
 /// How far it may start to be certainly its label, whatever stands between: for candidates that are digits and nothing else.
 const NEAR: usize = 14;
@@ -268,11 +268,11 @@ impl Pair {
 
     /// The topics of `word` alone and together with the one before it.
     fn push(&mut self, word: &[u8]) -> Topics {
-        if word.len() > WORD_MAX {
-            *self = Pair::NONE;
+        let kept = if self.begins { self.length - self.before } else { 0 };
+        if word.len() > WORD_MAX || kept == 0 && word.is_ascii() && !topics::may_be_word(word) {
+            self.begins = false;
             return Topics::default();
         }
-        let kept = if self.begins { self.length - self.before } else { 0 };
         self.buffer.copy_within(self.length - kept..self.length, 0);
         let blank = usize::from(kept > 0);
         if let Some(slot) = self.buffer.get_mut(kept) {

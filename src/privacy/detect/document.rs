@@ -39,6 +39,9 @@ struct Token {
 
 /// The document's number at `start`.
 pub(super) fn find(scan: &Scan<'_>, start: usize, context: &Lazy<'_, '_>) -> Option<(Kind, usize)> {
+    if scan.digits_end(start) - start < 4 && !matches!(scan.at(scan.word_end(start)), b' ' | b'-' | b'/' | b'.') && scan.at(start).is_ascii_digit() {
+        return None;
+    }
     let first = Token::read(scan, start);
     if first.digits < 5 && !is_washington(scan, start, &first) {
         return None;
@@ -69,13 +72,17 @@ impl Token {
             let word = Token::word(scan, at);
             // A word after a blank belongs to the number only if it is mostly digits.
             let blank = at > start && scan.at(at - 1) == b' ';
-            let alone = word.end == at || blank && word.digits <= word.letters && !(word.letters == 1 && word.digits == 0 && !is_letter(scan.at(word.end + 1)));
+            let single = word.letters == 1 && word.digits == 0 && !scan.at(word.end + 1).is_ascii_alphabetic();
+            let alone = word.end == at || blank && word.digits <= word.letters && !single;
             if alone || !ends_word(scan, word.end) || token.end > 0 && word.digits == 0 && word.letters > 3 {
                 break;
             }
             token = Token { end: word.end, digits: token.digits + word.digits, letters: token.letters + word.letters };
             at = word.end + 1;
-            if !matches!(scan.at(word.end), b' ' | b'-' | b'.' | b'/' | b'*') {
+            // Thousands, twice at least: one point alone is that of a fraction.
+            let thousand = |at: usize| scan.at(at) == b'.' && scan.digits_end(at + 1) == at + 4;
+            let grouped = || thousand(word.end) && (at > start || thousand(word.end + 4));
+            if !matches!(scan.at(word.end), b' ' | b'-' | b'/' | b'*') && !grouped() {
                 break;
             }
         }
@@ -89,10 +96,6 @@ impl Token {
         let digits = text.iter().filter(|b| b.is_ascii_digit()).count();
         Token { end, digits, letters: text.len() - digits }
     }
-}
-
-fn is_letter(b: u8) -> bool {
-    b.is_ascii_alphabetic()
 }
 
 fn ends_word(scan: &Scan<'_>, end: usize) -> bool {

@@ -214,16 +214,21 @@ impl<'s> Scan<'s> {
         {
             return end;
         }
+        let next = self.after_word(i, end);
+        if next != end {
+            return next;
+        }
         if let Some(end) = self.numbered(i, end) {
             return end;
         }
         if end - i >= 3
+            && self.at(end) == b' '
             && self.at(end + 1).is_ascii_digit()
             && let Some(end) = birth::find_named(self, i, end).and_then(|end| self.hit(Kind::DateOfBirth, i, end))
         {
             return end;
         }
-        self.after_word(i, end)
+        end
     }
 
     /// An id that begins with the word from `i` to `end`, which has letters. Returns where to go on.
@@ -261,14 +266,12 @@ impl<'s> Scan<'s> {
                 return end;
             }
             let end = self.word_end(end);
-            if let Some(end) = self.numbered(i, end) {
-                return end;
-            }
-            return self.after_word(i, end);
+            let next = self.after_word(i, end);
+            return if next == end { self.numbered(i, end).unwrap_or(end) } else { next };
         }
         if let Some(end) = shape::timestamp(self.bytes, i, end) {
-            if birth::is_birth(self, end, &Lazy::new(self, i)) {
-                return self.hit(Kind::DateOfBirth, i, end).unwrap_or(end);
+            if let Some(end) = birth::timestamp(self, i, end).and_then(|end| self.hit(Kind::DateOfBirth, i, end)) {
+                return end;
             }
             return end;
         }

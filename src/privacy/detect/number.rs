@@ -10,6 +10,9 @@ use super::{Kind, Scan, birth, card, device, document, geo, ip, is_word, nationa
 /// A card has at most five groups; one more tells whether a number goes on.
 const GROUPS_MAX: usize = 7;
 
+/// Shorter numbers are no ids.
+const ID_MIN: usize = 5;
+
 /// The digit groups that start at one place.
 pub(super) struct Groups {
     spans: [(usize, usize); GROUPS_MAX],
@@ -48,6 +51,11 @@ impl Groups {
     /// The separator before group `k`.
     pub(super) fn separator(&self, k: usize) -> u8 {
         self.separators.get(k).copied().unwrap_or(0)
+    }
+
+    /// The number of digits in all groups.
+    fn digits(&self) -> usize {
+        self.spans.iter().map(|(start, end)| end - start).sum()
     }
 
     /// Where group `k` ends.
@@ -105,13 +113,16 @@ pub(super) fn find(scan: &Scan<'_>, start: usize, first_end: usize) -> Option<(K
     let number = Number { scan, start, groups, context: Lazy::new(scan, start) };
     let found = |kind: Kind, end: Option<usize>| end.map(|end| (kind, start, end));
     let context = &number.context;
-    found(Kind::Ip, ip::v4(&number))
+    let short = found(Kind::Ip, ip::v4(&number))
         .or_else(|| geo::find(scan, start, first_end, context).map(|(start, end)| (Kind::Geo, start, end)))
-        .or_else(|| found(Kind::Imei, device::imei(scan, start, first_end, context)))
+        .or_else(|| found(Kind::DateOfBirth, birth::find(scan, start, first_end, context)));
+    if short.is_some() || number.groups.digits() < ID_MIN {
+        return short;
+    }
+    found(Kind::Imei, device::imei(scan, start, first_end, context))
         .or_else(|| found(Kind::Card, card::find(&number)))
         .or_else(|| found(Kind::Ssn, ssn::find(&number)))
         .or_else(|| national::find(scan, start, first_end - start, context).map(|(kind, end)| (kind, start, end)))
-        .or_else(|| found(Kind::DateOfBirth, birth::find(scan, start, context)))
         .or_else(|| document::find(scan, start, context).map(|(kind, end)| (kind, start, end)))
         .or_else(|| found(Kind::Phone, phone::national(&number)))
 }

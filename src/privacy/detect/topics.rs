@@ -210,9 +210,13 @@ impl Vocabulary {
         *known = *known | topics;
     }
 
+    fn may_hold(&self, word: &[u8]) -> bool {
+        let lengths = self.lengths.get(letter(word.first())).and_then(|row| row.get(letter(word.last())));
+        lengths.is_some_and(|lengths| lengths & length_bit(word.len()) != 0)
+    }
+
     fn get(&self, folded: &[u8]) -> Topics {
-        let lengths = self.lengths.get(letter(folded.first())).and_then(|row| row.get(letter(folded.last())));
-        if lengths.is_none_or(|lengths| lengths & length_bit(folded.len()) == 0) {
+        if !self.may_hold(folded) {
             return Topics::default();
         }
         self.by_word.get(folded).copied().unwrap_or_default()
@@ -232,6 +236,11 @@ static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(Vocabulary::build);
 /// What a word, or two with a blank between them, announces. The words are folded.
 pub(super) fn of_words(folded: &[u8]) -> Topics {
     VOCABULARY.get(folded)
+}
+
+/// Whether an ASCII word, in whatever case, may announce something.
+pub(super) fn may_be_word(word: &[u8]) -> bool {
+    VOCABULARY.may_hold(word)
 }
 
 #[cfg(test)]

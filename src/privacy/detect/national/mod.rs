@@ -20,29 +20,30 @@ use super::{Kind, Scan};
 const LENGTH_MAX: usize = 18;
 
 /// A candidate without its separators.
-pub(super) struct Id {
+struct Id {
     letters: [u8; LENGTH_MAX],
     /// Digits as they are, letters as 10 to 35.
     values: [u32; LENGTH_MAX],
     length: usize,
     /// Whether no letter is small.
     capital: bool,
-    spaced: bool,
 }
 
 impl Id {
-    fn value(&self, at: usize) -> u32 {
-        self.values.get(at).copied().unwrap_or(0)
+    fn of(text: &[u8]) -> Id {
+        let mut id = Id { letters: [0; LENGTH_MAX], values: [0; LENGTH_MAX], length: 0, capital: true };
+        let slots = id.letters.iter_mut().zip(id.values.iter_mut());
+        for (b, (letter, value)) in text.iter().filter(|b| b.is_ascii_alphanumeric()).zip(slots) {
+            *letter = b.to_ascii_uppercase();
+            *value = char::from(*b).to_digit(36).unwrap_or(0);
+            id.length += 1;
+            id.capital &= letter == b;
+        }
+        id
     }
 
-    fn push(&mut self, b: u8) {
-        let upper = b.to_ascii_uppercase();
-        if let (Some(letter), Some(value)) = (self.letters.get_mut(self.length), self.values.get_mut(self.length)) {
-            *letter = upper;
-            *value = char::from(upper).to_digit(36).unwrap_or(0);
-            self.length += 1;
-        }
-        self.capital &= upper == b;
+    fn value(&self, at: usize) -> u32 {
+        self.values.get(at).copied().unwrap_or(0)
     }
 }
 
@@ -190,7 +191,8 @@ pub(super) fn find(scan: &Scan<'_>, start: usize, length: usize, context: &Lazy<
     let second = if is_separator(scan.at(start + length)) { word_length(scan, start + length + 1) } else { 0 };
     let mut found = None;
     for (_, form) in starts.iter().filter(|(wanted, _)| wanted.is_none_or(|wanted| wanted == second)) {
-        let Some((id, end)) = form.read(scan, start) else { continue };
+        let Some(end) = form.end(scan, start) else { continue };
+        let id = Id::of(scan.slice(start, end));
         if !ends(scan, end) || !(form.check)(&id) {
             continue;
         }
@@ -215,10 +217,10 @@ fn word_length(scan: &Scan<'_>, i: usize) -> usize {
 }
 
 impl Form {
-    /// What is written at `start`, if it has this form.
-    fn read(&self, scan: &Scan<'_>, start: usize) -> Option<(Id, usize)> {
-        let mut id = Id { letters: [0; LENGTH_MAX], values: [0; LENGTH_MAX], length: 0, capital: true, spaced: false };
+    /// Where what starts at `start` ends, if it has this form.
+    fn end(&self, scan: &Scan<'_>, start: usize) -> Option<usize> {
         let mut separated = None;
+        let mut blank = false;
         let mut at = start;
         for place in self.text.bytes() {
             let b = scan.at(at);
@@ -231,7 +233,7 @@ impl Form {
                     if *separated.get_or_insert(separator) != separator {
                         return None;
                     }
-                    id.spaced |= b == b' ';
+                    blank |= b == b' ';
                     at += usize::from(separator);
                     continue;
                 }
@@ -240,13 +242,11 @@ impl Form {
             if !fits {
                 return None;
             }
-            if is_place(char::from(place)) {
-                id.push(b);
-            }
             at += 1;
         }
-        let goes_on = id.spaced && scan.at(at) == b' ' && scan.at(at + 1).is_ascii_digit() && scan.at(at - 1).is_ascii_digit();
-        (!goes_on).then_some((id, at))
+        // After blanks, another group of digits makes it a longer number.
+        let goes_on = blank && scan.at(at) == b' ' && scan.at(at + 1).is_ascii_digit() && scan.at(at - 1).is_ascii_digit();
+        (!goes_on).then_some(at)
     }
 
     fn is_sure(&self, id: &Id) -> bool {
