@@ -56,7 +56,11 @@ fn events(criterion: &mut Criterion, lines: &[&str]) {
     group.throughput(Throughput::Bytes(bytes as u64));
     group.bench_function("baseline: serde_json::Value, parsed and written", |bench| {
         bench.iter(|| {
-            lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok()).map(|v| v.to_string().len()).sum::<usize>()
+            lines
+                .iter()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+                .map(|v| v.to_string().len())
+                .sum::<usize>()
         });
     });
     group.bench_function("parse, scrub, write", |bench| bench.iter(|| scrubbed(&scrubber, lines)));
@@ -81,14 +85,17 @@ fn rules(criterion: &mut Criterion, lines: &[&str]) {
     let mut group = criterion.benchmark_group("privacy rules");
     group.throughput(Throughput::Bytes(lines.iter().map(|line| line.len() as u64).sum()));
     for count in [0, 1, 8, 16, 32, Kind::ALL.len()] {
-        let off = Kind::ALL.iter().skip(count).map(|kind| format!("[[rules]]\nid = '{}'\nenabled = false\n", kind.name()));
+        let off =
+            Kind::ALL.iter().skip(count).map(|kind| format!("[[rules]]\nid = '{}'\nenabled = false\n", kind.name()));
         let scrubber = scrubber(&off.collect::<String>());
         group.bench_function(format!("{count} detectors"), |bench| bench.iter(|| scrubbed(&scrubber, lines)));
     }
     for count in [16, 128] {
         let keys = (0..count).map(|n| format!("[[rules]]\nid = 'key-{n}'\nkeys = ['customer_field_{n}']\n"));
         let scrubber = scrubber(&keys.collect::<String>());
-        group.bench_function(format!("all detectors and {count} keys"), |bench| bench.iter(|| scrubbed(&scrubber, lines)));
+        group.bench_function(format!("all detectors and {count} keys"), |bench| {
+            bench.iter(|| scrubbed(&scrubber, lines))
+        });
     }
     group.finish();
 }

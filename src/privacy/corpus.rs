@@ -16,8 +16,30 @@ const NEGATIVE: &[u8] = include_bytes!("../../benches/privacy/neg.jsonl.gz");
 
 /// Pieces that make detectors start, stop or mistake.
 const PIECES: [&str; 24] = [
-    "@", "%40", "\\n", "\\\"", "\"", "'", ":", "://", "=", "+49", "-----BEGIN PRIVATE KEY-----", "eyJ", "Bearer ", "password=", "phone ", "[email]", "\u{200b}",
-    "\u{ff20}", "é", "名", "&#64;", "[at]", "4111 1111 1111 1111", "::",
+    "@",
+    "%40",
+    "\\n",
+    "\\\"",
+    "\"",
+    "'",
+    ":",
+    "://",
+    "=",
+    "+49",
+    "-----BEGIN PRIVATE KEY-----",
+    "eyJ",
+    "Bearer ",
+    "password=",
+    "phone ",
+    "[email]",
+    "\u{200b}",
+    "\u{ff20}",
+    "é",
+    "名",
+    "&#64;",
+    "[at]",
+    "4111 1111 1111 1111",
+    "::",
 ];
 
 struct Record {
@@ -79,7 +101,11 @@ fn of_the_labelled_values_nearly_none_is_left_and_of_the_rest_nothing_is_altered
         canonical(&scrubbed, record.json) != canonical(&record.text, record.json)
     };
     let altered = negatives.iter().filter(altered).count();
-    assert!(altered * 500 <= negatives.len(), "{altered} of {} records without personal data are altered", negatives.len());
+    assert!(
+        altered * 500 <= negatives.len(),
+        "{altered} of {} records without personal data are altered",
+        negatives.len()
+    );
 }
 
 #[test]
@@ -93,7 +119,8 @@ fn whatever_happens_to_a_record_scrubbing_it_twice_is_scrubbing_it_once() {
         let text = mutated(&records[chance.below(records.len())].text, other, &mut chance);
         let once = scrub(&scrubber, &text, false);
         assert!(scrub(&scrubber, &once, false) == once, "scrubbing again changes the text:\n{text}");
-        let document = serde_json::json!({ "phone": text, other.get(..8).unwrap_or("k"): [text], "n": chance.0 }).to_string();
+        let document =
+            serde_json::json!({ "phone": text, other.get(..8).unwrap_or("k"): [text], "n": chance.0 }).to_string();
         let once = scrub(&scrubber, &document, true);
         assert!(scrub(&scrubber, &once, true) == once, "scrubbing again changes the document:\n{document}");
     }

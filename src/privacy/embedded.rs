@@ -67,7 +67,9 @@ impl Printer<'_> {
                 self.print(value)
             }),
             Json::Str(text) => self.print_text(text),
-            Json::Null | Json::Bool(_) | Json::Int(_) | Json::UInt(_) | Json::Float(_) => self.tokens.next().map(|_| ()),
+            Json::Null | Json::Bool(_) | Json::Int(_) | Json::UInt(_) | Json::Float(_) => {
+                self.tokens.next().map(|_| ())
+            }
         }
     }
 

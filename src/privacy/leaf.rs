@@ -62,7 +62,14 @@ impl<'j> Job<'j> {
     }
 
     /// One round over a text; `None` when it changes nothing. What a round leaves may be a document where its text was none.
-    fn pass(&mut self, text: &str, wanted: Kinds, place: Option<&Place<'_>>, value: ValueType, again: bool) -> Option<String> {
+    fn pass(
+        &mut self,
+        text: &str,
+        wanted: Kinds,
+        place: Option<&Place<'_>>,
+        value: ValueType,
+        again: bool,
+    ) -> Option<String> {
         if value == ValueType::String
             && let Some(scrubbed) = self.document(text, place)
         {
@@ -120,7 +127,8 @@ fn find<'p>(
         detect::scan(view.text(), names, wanted, &mut seen);
         hits.extend(seen.iter().map(|hit| Hit { start: view.source(hit.start), end: view.source(hit.end), ..*hit }));
     }
-    let ruled = |hit: Hit| Some(Edit { start: hit.start, end: hit.end, rule: policy.rule_for(hit.kind, place, value)? });
+    let ruled =
+        |hit: Hit| Some(Edit { start: hit.start, end: hit.end, rule: policy.rule_for(hit.kind, place, value)? });
     let mut edits: Vec<Edit<'p>> = hits.into_iter().filter_map(ruled).collect();
     add_patterns(policy, text, place, value, &mut edits);
     if view.is_some() || !policy.patterns.is_empty() {

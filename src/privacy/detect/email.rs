@@ -78,7 +78,9 @@ pub(super) fn hidden(scan: &Scan<'_>, i: usize) -> Option<(usize, usize)> {
     let mut start = hidden_local(scan, i)?;
     // `ann dot lee at ...`
     for _ in 0..HIDDEN_LABELS_MAX {
-        let Some(before) = scan.behind(start, 5).strip_suffix(b" dot ").map(|rest| start - 5 + rest.len()) else { break };
+        let Some(before) = scan.behind(start, 5).strip_suffix(b" dot ").map(|rest| start - 5 + rest.len()) else {
+            break;
+        };
         let Some(longer) = hidden_local(scan, before) else { break };
         start = longer;
     }

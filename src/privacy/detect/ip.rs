@@ -21,11 +21,8 @@ pub(super) fn v4(number: &Number<'_, '_>) -> Option<usize> {
     }
     let end = groups.end(3);
     let address: Ipv4Addr = scan.str(*start, end).parse().ok()?;
-    (!is_word(scan.at(end))
-        && !is_revised(scan, end)
-        && names_somebody(IpAddr::V4(address))
-        && !is_version(number))
-    .then_some(end)
+    (!is_word(scan.at(end)) && !is_revised(scan, end) && names_somebody(IpAddr::V4(address)) && !is_version(number))
+        .then_some(end)
 }
 
 /// Whether a revision follows, as in `1.2.5.1-beta` and `1.2.5.1-2`, and not the end of a range of addresses.

@@ -230,7 +230,9 @@ mod tests {
 
     #[test]
     fn a_text_without_encodings_is_its_own_view() {
-        for text in ["", "plain text", "100% of 50%zz", r"C:\Users\ann", "müller über 連絡先", "a & b; c &d", "%c3", "%00"] {
+        for text in
+            ["", "plain text", "100% of 50%zz", r"C:\Users\ann", "müller über 連絡先", "a & b; c &d", "%c3", "%00"]
+        {
             assert_eq!(seen(text), "(itself)", "{text}");
         }
     }
