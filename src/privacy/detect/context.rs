@@ -17,7 +17,7 @@ use super::fold::fold_into;
 use super::topics::{self, Topic};
 
 /// How far behind a candidate a word may stand to be its label, in bytes.
-const FAR: usize = 40;
+const FAR: usize = 56;
 
 /// How far it may start to be certainly its label, whatever stands between: for candidates that are digits and nothing else.
 const NEAR: usize = 14;
@@ -43,9 +43,9 @@ impl<'n> Names<'n> {
     /// What the names announce.
     pub(super) fn context(&self) -> Context {
         let [own, above, further] = self.0.map(|name| Read::of(tail(name.as_bytes(), 2 * WORD_MAX)));
-        let known = [own.last, above.last, further.last].into_iter().find(|topics| *topics != Topics::default());
+        let nearest = if own.wrapper { &above } else { &own };
         let far = (own.all | above.all | further.all).of_names();
-        Context { near: own.all.of_names(), far, last: known.unwrap_or_default() }
+        Context { near: (own.all | nearest.all).of_names(), far, last: nearest.last }
     }
 }
 
@@ -162,11 +162,13 @@ struct Read {
     near: Topics,
     /// The last word that announces something.
     last: Topics,
+    /// Whether all words are such as say nothing in a name.
+    wrapper: bool,
 }
 
 impl Read {
     fn of(text: &[u8]) -> Read {
-        let mut read = Read::default();
+        let mut read = Read { wrapper: true, ..Read::default() };
         let mut chained = Topics::default();
         let mut words = Words { rest: text };
         let mut pair = Pair::NONE;
@@ -178,6 +180,7 @@ impl Read {
             } else {
                 chained = chained | topics;
             }
+            read.wrapper &= topics.has(Topic::Wrapper);
             if words.rest.len() + word.len() <= NEAR {
                 read.near = read.near | topics;
             }
@@ -193,7 +196,7 @@ impl Read {
 impl Topics {
     /// Whether there is more than a filler or the beginning of a pair.
     fn announce(self) -> bool {
-        self.0 & !(Topics::of(Topic::Filler).0 | Topics::of(Topic::Pair).0) != 0
+        self.0 & !(Topics::of(Topic::Filler).0 | Topics::of(Topic::Wrapper).0 | Topics::of(Topic::Pair).0) != 0
     }
 }
 
@@ -209,9 +212,11 @@ impl<'t> Words<'t> {
             let (before, word) = self.rest.split_at_checked(start)?;
             let (word, rest) = word.split_at(word_length(word).max(1));
             self.rest = rest;
-            // `driver's license` is two words.
+            // `driver's license` is two words, and `<b>` is none.
             let apostrophe = before.ends_with(b"'") || before.ends_with("’".as_bytes());
-            if !apostrophe || !matches!(word, b"s" | b"S") {
+            let owner = apostrophe && matches!(word, b"s" | b"S");
+            let tag = word.len() <= 2 && (before.ends_with(b"<") || before.ends_with(b"</"));
+            if !owner && !tag {
                 return Some(word);
             }
         }

@@ -23,11 +23,15 @@ pub(super) fn find(scan: &Scan<'_>, start: usize, end: usize, context: &Lazy<'_,
         (25..=35, [b'r', ..]) => is_base58_check(word, RIPPLE, |version| version == 0),
         (25..=35, [first, ..]) => is_currency(*first) && is_base58_check(word, BASE58, is_version),
         (95 | 106, [b'4' | b'8', ..]) => is_base58(word),
-        (32..=44, _) => is_base58(word) && is_mixed(word) && context.get().tells_near(Topic::Wallet),
-        (14..=110, _) => is_bech32(word),
+        (14..=110, _) => is_bech32(word) || is_wallet(word, context),
         _ => false,
     };
     found.then_some((Kind::CryptoAddress, end))
+}
+
+/// An address without a checksum, such as Solana's, that is called one.
+fn is_wallet(word: &[u8], context: &Lazy<'_, '_>) -> bool {
+    (32..=44).contains(&word.len()) && is_base58(word) && is_mixed(word) && context.get().tells_near(Topic::Wallet)
 }
 
 /// First characters of addresses: Bitcoin, Litecoin, Dogecoin, Dash, Tron, Zcash.
@@ -46,7 +50,9 @@ fn is_base58(word: &[u8]) -> bool {
 
 /// Small and capital letters and digits: no word of a language, no hexadecimal.
 fn is_mixed(word: &[u8]) -> bool {
-    word.iter().any(u8::is_ascii_digit) && word.iter().any(u8::is_ascii_lowercase) && word.iter().any(u8::is_ascii_uppercase)
+    word.iter().any(u8::is_ascii_digit)
+        && word.iter().any(u8::is_ascii_lowercase)
+        && word.iter().any(u8::is_ascii_uppercase)
 }
 
 /// Base58Check: 25 bytes, of which the last four are the start of the doubled SHA-256 of the others.

@@ -3,6 +3,7 @@
 //! Asks for a label right before the number or the nearest name, and for something written like a number of a document: digits, few
 //! letters, capitals. Under a name that says it, all of a short text counts.
 
+use super::calendar::is_day;
 use super::checksum::weighted;
 use super::context::{Context, Lazy};
 use super::number::ends;
@@ -24,7 +25,7 @@ struct Rule {
 
 const RULES: &[Rule] = &[
     Rule { topic: Topic::Passport, kind: Kind::Passport, length: 6..=12, digits_min: 5, letters_max: 4 },
-    Rule { topic: Topic::License, kind: Kind::DriverLicense, length: 6..=18, digits_min: 5, letters_max: 8 },
+    Rule { topic: Topic::License, kind: Kind::DriverLicense, length: 6..=18, digits_min: 5, letters_max: 9 },
     Rule { topic: Topic::Account, kind: Kind::BankAccount, length: 6..=24, digits_min: 6, letters_max: 4 },
     Rule { topic: Topic::NationalId, kind: Kind::NationalId, length: 6..=20, digits_min: 5, letters_max: 9 },
 ];
@@ -39,10 +40,16 @@ struct Token {
 
 /// The document's number at `start`.
 pub(super) fn find(scan: &Scan<'_>, start: usize, context: &Lazy<'_, '_>) -> Option<(Kind, usize)> {
-    if scan.digits_end(start) - start < 4 && !matches!(scan.at(scan.word_end(start)), b' ' | b'-' | b'/' | b'.') && scan.at(start).is_ascii_digit() {
+    if scan.digits_end(start) - start < 4
+        && !matches!(scan.at(scan.word_end(start)), b' ' | b'-' | b'/' | b'.')
+        && scan.at(start).is_ascii_digit()
+    {
         return None;
     }
     let first = Token::read(scan, start);
+    if first.end - start.min(first.end) == 16 && is_british_licence(scan.slice(start, first.end)) {
+        return Some((Kind::DriverLicense, first.end));
+    }
     if first.digits < 5 && !is_washington(scan, start, &first) {
         return None;
     }
@@ -101,6 +108,21 @@ impl Token {
 fn ends_word(scan: &Scan<'_>, end: usize) -> bool {
     let next = scan.at(end);
     !next.is_ascii_lowercase() && next != b'_' && next != b'%' && next < 0x80
+}
+
+/// A British licence: five characters of the name, decade, month (50 more for women), day, year, initials, and three more.
+fn is_british_licence(text: &[u8]) -> bool {
+    let [n0, n1, n2, n3, n4, decade, m1, m0, d1, d0, year, i1, i2, last @ ..] = text else { return false };
+    let name = [n0, n1, n2, n3, n4];
+    let letters = name.iter().take_while(|b| b.is_ascii_uppercase()).count();
+    let two = |tens: &u8, ones: &u8| u32::from(tens.wrapping_sub(b'0')) * 10 + u32::from(ones.wrapping_sub(b'0'));
+    let digits = [decade, m1, m0, d1, d0, year].iter().all(|b| b.is_ascii_digit());
+    letters > 0
+        && name.iter().skip(letters).all(|b| **b == b'9')
+        && digits
+        && is_day(two(m1, m0) % 50, two(d1, d0))
+        && [i1, i2].iter().all(|b| b.is_ascii_uppercase() || **b == b'9')
+        && matches!(last, [x, y, z] if x.is_ascii_digit() && y.is_ascii_uppercase() && z.is_ascii_uppercase())
 }
 
 /// Licences of Washington State have letters for most digits.

@@ -30,20 +30,30 @@ pub(super) fn find(scan: &Scan<'_>, start: usize, first_end: usize, context: &La
     let (latitude, end) = decimal(scan, start)?;
     let second = between(scan, end).and_then(|at| decimal(scan, at));
     let context = context.get();
-    let pair = second.filter(|(longitude, _)| latitude <= 180.0 && *longitude <= 180.0 && latitude.min(*longitude) <= 90.0);
+    let pair =
+        second.filter(|(longitude, _)| latitude <= 180.0 && *longitude <= 180.0 && latitude.min(*longitude) <= 90.0);
     if let Some((_, end)) = pair
         && announces_pair(scan, start, context)
     {
         return Some((start - sign, end));
     }
-    let told = context.tells_near(Topic::Degrees) && !scan.named.get().is_some_and(|named| named.near.has(Topic::Other));
+    let told =
+        context.tells_near(Topic::Degrees) && !scan.named.get().is_some_and(|named| named.near.has(Topic::Other));
     (told && latitude <= 180.0 && ends(scan, end)).then_some((start - sign, end))
 }
 
 fn announces_pair(scan: &Scan<'_>, start: usize, context: &Context) -> bool {
     // A map's address: `@59.3293,18.0686,15z`.
     let map = scan.behind(start, 3).iter().rev().find(|b| **b != b'-') == Some(&b'@');
-    map || context.tells(Topic::Degrees) || context.tells_near(Topic::Place)
+    let label = || {
+        matches!(
+            scan.behind(start, 3).iter().rev().find(|b| !matches!(b, b'-' | b' ')),
+            Some(b':' | b'=' | b'(' | b'[' | b'"' | b'\'')
+        )
+    };
+    map || context.tells_near(Topic::Degrees)
+        || context.tells_near(Topic::Place)
+        || context.tells(Topic::Degrees) && label()
 }
 
 /// The size and end of the decimal number at `i`, with enough decimals.
@@ -70,7 +80,10 @@ fn between(scan: &Scan<'_>, end: usize) -> Option<usize> {
 /// Nothing that makes it another number follows.
 fn ends(scan: &Scan<'_>, end: usize) -> bool {
     let next = scan.at(end);
-    !next.is_ascii_alphanumeric() && next != b'_' && next != b'%' && !(next == b'.' && scan.at(end + 1).is_ascii_digit())
+    !next.is_ascii_alphanumeric()
+        && next != b'_'
+        && next != b'%'
+        && !(next == b'.' && scan.at(end + 1).is_ascii_digit())
 }
 
 /// `59.3293° N, 18.0686° E`, `59°19'46"N 18°04'07"E`: one of them at least, both where they stand together.
@@ -102,7 +115,8 @@ fn degrees(scan: &Scan<'_>, start: usize) -> Option<(usize, bool)> {
         at = end + mark;
     }
     let letter = scan.run_end(at, at + 1, |b| b == b' ');
-    let hemisphere = matches!(scan.at(letter), b'N' | b'S' | b'E' | b'W' | b'O') && !scan.at(letter + 1).is_ascii_alphanumeric();
+    let hemisphere =
+        matches!(scan.at(letter), b'N' | b'S' | b'E' | b'W' | b'O') && !scan.at(letter + 1).is_ascii_alphanumeric();
     Some(if hemisphere { (letter + 1, true) } else { (at, false) })
 }
 

@@ -124,6 +124,30 @@ kinds! {
     TrTckn = "tr_tckn", "[national-id]";
     /// A Japanese individual number.
     JpMyNumber = "jp_my_number", "[national-id]";
+    /// An Icelandic identity number.
+    IsKennitala = "is_kennitala", "[national-id]";
+    /// A Greek tax number.
+    GrAfm = "gr_afm", "[national-id]";
+    /// A Hungarian insurance number.
+    HuTaj = "hu_taj", "[national-id]";
+    /// A personal number of the successors of Yugoslavia.
+    Jmbg = "jmbg", "[national-id]";
+    /// A Chilean tax number.
+    ClRut = "cl_rut", "[national-id]";
+    /// An Argentine tax number.
+    ArCuit = "ar_cuit", "[national-id]";
+    /// A Thai identity number.
+    ThId = "th_id", "[national-id]";
+    /// An Israeli identity number.
+    IlId = "il_id", "[national-id]";
+    /// An identity number of Hong Kong.
+    HkId = "hk_id", "[national-id]";
+    /// A Taiwanese identity number.
+    TwId = "tw_id", "[national-id]";
+    /// A Malaysian identity number.
+    MyNric = "my_nric", "[national-id]";
+    /// A Pakistani identity number.
+    PkCnic = "pk_cnic", "[national-id]";
     /// A British national insurance number.
     UkNino = "uk_nino", "[national-id]";
     /// A British patient number (NHS).

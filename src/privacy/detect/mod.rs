@@ -29,14 +29,14 @@ mod number;
 mod email;
 mod phone;
 
-mod card;
-mod iban;
-mod ip;
 mod birth;
+mod card;
 mod crypto;
 mod device;
 mod document;
 mod geo;
+mod iban;
+mod ip;
 mod mac;
 mod national;
 mod ssn;
@@ -70,7 +70,8 @@ pub struct Hit {
 
 /// Appends to `hits` what of the `wanted` kinds is in `text`. The names under which the text stands are a context for detectors.
 pub fn scan(text: &str, names: Names<'_>, wanted: Kinds, hits: &mut Vec<Hit>) {
-    let mut scan = Scan { text, bytes: text.as_bytes(), names, named: OnceCell::new(), wanted, nested: false, floor: 0, hits };
+    let mut scan =
+        Scan { text, bytes: text.as_bytes(), names, named: OnceCell::new(), wanted, nested: false, floor: 0, hits };
     scan.run();
 }
 
@@ -234,8 +235,12 @@ impl<'s> Scan<'s> {
     /// An id that begins with the word from `i` to `end`, which has letters. Returns where to go on.
     #[inline]
     fn numbered(&mut self, i: usize, end: usize) -> Option<usize> {
-        let short = end - i <= 2 && self.at(i).is_ascii_uppercase() && self.at(end + 1).is_ascii_digit();
-        let long = end - i >= 6 && self.slice(i, end).iter().any(u8::is_ascii_digit);
+        let short = end - i <= 5
+            && self.at(i).is_ascii_uppercase()
+            && self.at(end + 1).is_ascii_digit()
+            && matches!(self.at(end), b' ' | b'-');
+        let long =
+            end - i >= 6 && (self.slice(i, end).iter().any(u8::is_ascii_digit) || self.slice(i, i + 3) == b"WDL");
         if !short && !long || number::is_continued(self, i) {
             return None;
         }
@@ -327,7 +332,7 @@ impl<'s> Scan<'s> {
             },
             b':' | b'=' => self.separator(i),
             b'+' => phone::international(self, i).map(|end| (Kind::Phone, i, end)),
-            b'(' => match phone::parenthesised(self, i) {
+            b'(' => match phone::parenthesised(self, i).or_else(|| phone::with_area(self, i)) {
                 Some(end) => Some((Kind::Phone, i, end)),
                 None => self.hidden_email(i),
             },

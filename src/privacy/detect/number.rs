@@ -3,8 +3,8 @@
 //! Reads at most [`GROUPS_MAX`] groups from a place, once, and hands them to the detectors of numbers in order of certainty: IPv4
 //! (parsed), card (Luhn and issuer), SSN, phone.
 
-use super::topics::Topic;
 use super::context::{Context, Lazy};
+use super::topics::Topic;
 use super::{Kind, Scan, birth, card, device, document, geo, ip, is_word, national, phone, ssn};
 
 /// A card has at most five groups; one more tells whether a number goes on.
@@ -116,7 +116,11 @@ pub(super) fn find(scan: &Scan<'_>, start: usize, first_end: usize) -> Option<(K
     let short = found(Kind::Ip, ip::v4(&number))
         .or_else(|| geo::find(scan, start, first_end, context).map(|(start, end)| (Kind::Geo, start, end)))
         .or_else(|| found(Kind::DateOfBirth, birth::find(scan, start, first_end, context)));
-    if short.is_some() || number.groups.digits() < ID_MIN {
+    // Groups may also be two marks or a slash apart: `4111  1111  1111  1111`, `030/1234567`.
+    let mark = |at: usize| matches!(scan.at(at), b' ' | b'-' | b'/');
+    let apart = scan.at(first_end) == b'/' || mark(first_end) && mark(first_end + 1);
+    let alone = number.groups.digits() < ID_MIN && !apart;
+    if short.is_some() || alone {
         return short;
     }
     found(Kind::Imei, device::imei(scan, start, first_end, context))

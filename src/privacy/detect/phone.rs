@@ -1,5 +1,6 @@
 //! Telephone numbers: international with `+`, North American in their written forms, others when a word announces them.
 
+use super::context::Context;
 use super::number::{Groups, Number, ends};
 use super::topics::Topic;
 use super::{Scan, is_word};
@@ -53,10 +54,42 @@ pub(super) fn parenthesised(scan: &Scan<'_>, i: usize) -> Option<usize> {
     (shaped && !is_word(scan.at(line + 4))).then_some(line + 4)
 }
 
+/// The end of the announced number that starts with an area code in parentheses at `i`, such as `(020) 7946 0958`.
+pub(super) fn with_area(scan: &Scan<'_>, i: usize) -> Option<usize> {
+    let area = scan.digits_end(i + 1);
+    if !(2..=6).contains(&(area - i - 1)) || scan.at(area) != b')' {
+        return None;
+    }
+    let line = scan.run_end(area + 1, area + 2, |b| b == b' ');
+    let (digits, end) = reach(scan, line);
+    let context = Context::of(scan, i);
+    let told = context.tells(Topic::Phone) || context.tells(Topic::Call);
+    (told && (7..=15).contains(&(digits + area - i - 1)) && ends(scan, end)).then_some(end)
+}
+
+/// How many digits with single marks between them start at `i`, and where they end.
+fn reach(scan: &Scan<'_>, i: usize) -> (usize, usize) {
+    let (mut digits, mut end) = (0, i);
+    for (at, b) in scan.slice(i, scan.bytes.len().min(i + 24)).iter().enumerate() {
+        match b {
+            b'0'..=b'9' => {
+                digits += 1;
+                end = i + at + 1;
+            }
+            b' ' | b'-' | b'.' | b'/' if end == i + at && digits < DIGITS_USUAL => {}
+            _ => break,
+        }
+    }
+    (digits, end)
+}
+
 /// The end of the number written without `+`.
 pub(super) fn national(number: &Number<'_, '_>) -> Option<usize> {
     let Number { scan, groups, .. } = number;
     if let Some(end) = american(number) {
+        return Some(end);
+    }
+    if let Some(end) = slashed(number) {
         return Some(end);
     }
     let (digits, last) = extent(groups);
@@ -68,6 +101,16 @@ pub(super) fn national(number: &Number<'_, '_>) -> Option<usize> {
     // Digits without any separator may be anything, unless the label stands right before them.
     let told = if written { is_told(number) } else { number.is_told_near(Topic::Phone) };
     told.then_some(end)
+}
+
+/// `030/1234567`, `0711/123-456`: announced.
+fn slashed(number: &Number<'_, '_>) -> Option<usize> {
+    let Number { scan, start, groups, .. } = number;
+    if scan.at(groups.end(0)) != b'/' || scan.at(*start) != b'0' || !(3..=6).contains(&groups.length(0)) {
+        return None;
+    }
+    let (digits, end) = reach(scan, *start);
+    (DIGITS.contains(&digits) && ends(scan, end) && number.is_told(Topic::Phone)).then_some(end)
 }
 
 fn is_told(number: &Number<'_, '_>) -> bool {

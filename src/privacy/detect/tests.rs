@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod ids;
+
 fn found(text: &str) -> Vec<(Kind, &str)> {
     found_under("", text)
 }

@@ -28,28 +28,33 @@ topics! {
     Pair: ;
     /// May stand between a label and its value.
     Filler: "number" "numbers" "no" "nr" "nbr" "num" "nummer" "numer" "numero" "numerot" "n" "id" "ids" "code" "value" "val" "is" "was" "ist" "lautet" "est" "es" "e" "er" "on" "am" "el" "le" "il" "la"
-        "den" "to" "as" "des" "str" "text" "raw" "plain" "digits" "ending" "primary" "new" "string";
+        "den" "to" "as" "des" "str" "text" "raw" "plain" "digits" "ending" "primary" "new" "string" "book" "driver" "should" "be" "it";
+    /// Says nothing as a name of its own: the one above it counts (`{"passport": {"old": ...}}`).
+    Wrapper: "value" "values" "val" "old" "new" "before" "after" "string" "int" "number" "no" "num" "text" "raw" "current" "previous" "content" "digits" "full" "plain" "double" "data" "normalized"
+        "formatted" "display" "masked" "original" "rejected" "input" "v";
     /// No personal data: a number under such a word is not taken for one that needs a label.
     Other: "order" "orders" "invoice" "invoices" "transaction" "transactions" "tx" "txn" "tracking" "timestamp" "timestamps" "time" "times" "epoch" "ts" "trace" "span" "request" "req" "correlation"
-        "sequence" "seq" "offset" "build" "commit" "job" "run" "event" "message" "msg" "batch" "ticket" "receipt" "sku" "product" "item" "part" "serial" "shipment" "parcel" "duration" "elapsed" "latency"
-        "bytes" "size" "length" "count" "total" "amount" "price" "pid" "thread" "line" "hash" "checksum" "digest" "nonce" "created" "updated" "bestellung" "bestellnummer" "auftrag" "rechnung" "commande"
+        "sequence" "seq" "offset" "build" "commit" "job" "run" "batch" "ticket" "receipt" "sku" "product" "serial" "shipment" "parcel" "duration" "elapsed" "latency"
+        "bytes" "size" "length" "count" "total" "amount" "price" "pid" "thread" "hash" "checksum" "digest" "nonce" "created" "updated" "bestellung" "bestellnummer" "auftrag" "rechnung" "commande"
         "facture" "pedido" "factura" "ordine" "fattura" "encomenda" "fatura" "bestelling" "factuur" "zamowienie" "faktura" "ordre" "tilaus" "lasku" "ms" "ns" "us" "counter" "requests" "snowflake" "spans"
-        "tokens" "bigint" "isbn" "ean" "gtin" "upc" "barcode" "asin" "revision" "generation" "lsn" "xid" "oid" "zxid" "rows" "row" "records" "blocks" "block";
+        "tokens" "bigint" "isbn" "ean" "gtin" "upc" "barcode" "asin" "revision" "generation" "lsn" "xid" "oid" "zxid" "blocks" "block";
     /// A telephone number.
     Phone: "phone" "phones" "tel" "telephone" "mobile" "cell" "cellphone" "cellular" "fax" "whatsapp" "sms" "msisdn" "telefon" "telefono" "telefoon" "handy" "mobil" "movil" "celular" "callback" "gsm"
         "hotline" "rufnummer" "telefonnummer" "handynummer" "mobilnummer" "mobilfunknummer" "festnetz" "durchwahl" "telefax" "faxnummer" "portable" "telefonos" "celulares" "cellulare" "telefone" "telemovel"
         "telefoonnummer" "mobiel" "gsmnummer" "komorka" "komorkowy" "komorkowego" "telefonu" "mobiltelefon" "mobilnr" "telefonnr" "tlf" "tlfnr" "puhelin" "puhelinnumero" "matkapuhelin"
         "kannykka" "gsmnumero" "telnr" "telno" "phoneno" "phonenumber" "mobilenumber" "mobileno" "contactnumber" "contact number" "contact no" "landline" "viber" "signal number" "imessage" "telefonszam"
-        "telefonni" "telefonas" "telefoni" "telefonnyi" "cep" "ponsel" "电话" "手机" "電話" "携帯" "전화" "телефон" "τηλεφωνο";
+        "telefonni" "telefonas" "telefoni" "telefonnyi" "cep" "ponsel" "denwa" "keitai" "shouji" "dianhua" "电话" "电话号码" "联系电话" "手机" "手机号" "手机号码" "電話" "電話番号" "携帯" "携帯電話" "携帯番号" "전화번호" "휴대폰" "전화" "телефон" "τηλεφωνο";
     /// A telephone number if it is also written like one.
     Call: "call" "called" "calling" "caller" "contact" "reach" "dial" "dialed" "text" "ring" "rang" "voicemail" "anrufen" "anruf" "erreichbar" "appeler" "appelez" "joindre" "llamar" "llame" "llamame"
-        "chiamare" "chiama" "ligar" "ligue" "bellen" "bel" "dzwon" "zadzwon" "soita" "unter" "helpline" "kontakt" "contacto" "contatto" "contato" "emergency";
+        "chiamare" "chiama" "chiami" "chiamami" "chiamata" "al numero" "ao numero" "pod numer" "my number" "meine nummer" "mi numero" "mon numero" "meu numero" "mio numero" "moj numer" "mitt nummer" "mijn nummer" "min nummer" "dzwonic" "telefonisch" "llamad" "llamada" "contatte" "contacter" "contactar" "ligar" "ligue" "bellen" "bel" "dzwon" "zadzwon" "soita" "unter" "helpline" "kontakt" "contacto" "contatto" "contato" "emergency";
     /// A payment card: longer numbers are often other ids.
     Card: "card" "cards" "cc" "ccn" "ccnum" "cardnumber" "cardno" "creditcard" "debitcard" "pan" "credit" "debit" "visa" "mastercard" "amex" "unionpay" "maestro" "discover" "diners" "jcb" "payment"
         "kreditkarte" "kreditkartennummer" "kartennummer" "karte" "carte" "tarjeta" "carta" "cartao" "kaart" "kaartnummer" "creditcardnummer" "karta" "karty" "kort" "kortnummer" "kortti" "korttinumero"
         "luottokortti" "kreditkort" "kredittkort" "betalkort" "bankcard" "girocard";
     /// A US social security or taxpayer number.
     Ssn: "ssn" "ssns" "socialsecurity" "social security" "itin" "soc sec" "social sec" "my social" "social number" "social no" "ss nummer" "socialsecuritynumber" "tin" "taxpayer" "tax id" "taxid" "ss number" "ss no";
+    /// A social security number if it is also written in groups.
+    Social: "social" "ss";
     /// A hardware address.
     Mac: "mac" "macs" "hwaddr" "hwaddress" "lladdr" "ether" "bssid" "wifi" "wlan" "ethernet" "macaddr" "macaddress" "mac address" "hardware address" "physical address";
     /// A version or a place in a document: four numbers with dots are no address then.
@@ -128,8 +133,32 @@ topics! {
     Tr: "tckn" "tc kimlik" "kimlik" "kimlik no" "tc no" "t c" "tcno" "tckimlik";
     /// A Japanese My Number.
     Jp: "my number" "mynumber" "マイナンバー" "個人番号" "kojin bango";
+    /// An Icelandic identity number.
+    Is: "kennitala" "kt" "kennitolu";
+    /// A Greek tax number.
+    GrTax: "afm" "αφμ";
+    /// A Hungarian insurance number.
+    Hu: "taj" "taj szam" "tajszam";
+    /// A personal number of the successors of Yugoslavia.
+    Yu: "jmbg" "emso" "maticni broj" "matični broj" "embg" "umcn";
+    /// A Chilean tax number.
+    Cl: "rut" "run";
+    /// An Argentine tax number.
+    Ar: "cuit" "cuil" "cdi";
+    /// A Thai identity number.
+    Th: "thai" "thai id" "thai national" "บัตรประชาชน";
+    /// An Israeli identity number.
+    Il: "israeli" "israeli id" "teudat zehut" "teudat" "tz" "zehut" "mispar zehut";
+    /// An identity number of Hong Kong.
+    Hk: "hkid" "hong kong";
+    /// A Taiwanese identity number.
+    Tw: "taiwan" "taiwan id" "roc id" "身分證" "身分證字號";
+    /// A Malaysian identity number.
+    My: "nric" "mykad" "ic number" "ic no" "kad pengenalan";
+    /// A Pakistani identity number.
+    Pk: "cnic" "nicop" "nadra";
     /// A British national insurance number.
-    Nino: "nino" "national insurance" "ni number" "ni no" "nationalinsurance" "nationalinsurancenumber" "insurance number" "ninumber";
+    Nino: "nino" "ni" "n i" "nat ins" "national insurance" "ni number" "ni no" "nationalinsurance" "nationalinsurancenumber" "insurance number" "ninumber";
     /// A British patient number.
     Nhs: "nhs" "nhsnumber" "nhsno" "national health" "health service" "patient";
     /// A passport.
@@ -143,7 +172,7 @@ topics! {
         "cnh" "rijbewijs" "rijbewijsnummer" "prawo jazdy" "korkort" "korkortsnummer" "forerkort" "korekort" "ajokortti" "ajokortin" "cdl" "licencia" "conducir" "conduire";
     /// A date of birth.
     Birth: "birth" "dob" "born" "birthday" "birthdate" "dateofbirth" "birthdt" "bday" "birth date" "geburtsdatum" "geburtstag" "geboren" "geb" "gebdatum" "geb dat" "geburt" "gebdat" "nacimiento"
-        "fechanacimiento" "nacido" "nacida" "nacio" "cumpleanos" "naissance" "ne le" "nee le" "datenaissance" "anniversaire" "nascita" "datanascita" "nato" "nata" "compleanno" "nascimento"
+        "fechanacimiento" "nacido" "nacida" "nacio" "naci" "nasci" "naquit" "ne en" "nata il" "nato il" "seinengappi" "tanjobi" "tanjoubi" "szuletesnap" "gimimo" "sunnitud" "dzimsanas" "cumpleanos" "naissance" "ne le" "nee le" "datenaissance" "anniversaire" "nascita" "datanascita" "nato" "nata" "compleanno" "nascimento"
         "datanascimento" "nascido" "nascida" "nasceu" "aniversario" "geboortedatum" "geboorte" "geborene" "geboortedag" "verjaardag" "urodzenia" "urodzony" "urodzona" "ur" "urodzin" "fodd" "fodelsedatum"
         "fodelsedag" "fodelsetid" "fodt" "fodselsdato" "fodselsdag" "foedt" "foedselsdato" "syntynyt" "syntymaaika" "syntymapaiva" "syntynyt" "narozeni" "narozen" "narozena" "datumnarozeni" "nastere" "nascut"
         "rojstva" "rodenja" "roden" "szuletesi" "szuletett" "dogum" "doğum" "dogumtarihi" "рождения" "γεννησης" "生年月日" "出生" "生日" "생년월일" "lahir" "sinh";
@@ -203,7 +232,9 @@ impl Vocabulary {
         let mut folded = vec![0; word.len()];
         let length = fold_into(word.as_bytes(), &mut folded);
         folded.truncate(length);
-        if let Some(slot) = self.lengths.get_mut(letter(folded.first())).and_then(|row| row.get_mut(letter(folded.last()))) {
+        if let Some(slot) =
+            self.lengths.get_mut(letter(folded.first())).and_then(|row| row.get_mut(letter(folded.last())))
+        {
             *slot |= length_bit(length);
         }
         let known = self.by_word.entry(folded).or_default();

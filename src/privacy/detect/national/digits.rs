@@ -237,3 +237,47 @@ pub(super) fn uk_nhs(id: &Id) -> bool {
     let check = 11 - weighted(id.digits(), &[10, 9, 8, 7, 6, 5, 4, 3, 2]) % 11;
     id.number(0, 10) > 0 && check % 11 == id.value(9)
 }
+
+/// Date, serial number, check digit, century.
+pub(super) fn is_kennitala(id: &Id) -> bool {
+    let day = id.two(0) % 40;
+    is_day(id.two(2), day) && matches!(id.value(9), 0 | 8 | 9) && id.completes_mod_11(8, &[3, 2, 7, 6, 5, 4, 3, 2])
+}
+
+pub(super) fn gr_afm(id: &Id) -> bool {
+    id.checks_mod_11(8, &[256, 128, 64, 32, 16, 8, 4, 2])
+}
+
+pub(super) fn hu_taj(id: &Id) -> bool {
+    weighted(id.digits(), &[3, 7, 3, 7, 3, 7, 3, 7]) % 10 == id.value(8)
+}
+
+/// Day, month, the last three digits of the year, region, serial number, check digit.
+pub(super) fn jmbg(id: &Id) -> bool {
+    id.dated(2, 0) && id.completes_mod_11(12, &[7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2])
+}
+
+pub(super) fn ar_cuit(id: &Id) -> bool {
+    let kind = matches!(id.two(0), 20 | 23..=27 | 30 | 33 | 34);
+    let rest = weighted(id.digits(), &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11;
+    kind && (11 - rest) % 11 == id.value(10)
+}
+
+pub(super) fn th_id(id: &Id) -> bool {
+    let sum = weighted(id.digits(), &[13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2]);
+    id.value(0) != 0 && (11 - sum % 11) % 10 == id.value(12)
+}
+
+pub(super) fn il_id(id: &Id) -> bool {
+    id.number(0, 9) > 0 && luhn(id.digits().iter().copied())
+}
+
+/// Date, place of birth, serial number; no check digit.
+pub(super) fn my_nric(id: &Id) -> bool {
+    id.dated(2, 4) && id.two(6) > 0
+}
+
+/// Province, district and family, number of the member; no check digit.
+pub(super) fn pk_cnic(id: &Id) -> bool {
+    matches!(id.value(0), 1..=7)
+}

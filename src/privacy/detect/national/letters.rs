@@ -89,29 +89,34 @@ pub(super) fn in_pan(id: &Id) -> bool {
     b"PCHFATBLJGKE".contains(&id.letter(3))
 }
 
-/// Names, date, sex, state, consonants, a character for the century, check digit.
+/// Names, date, sex, state, consonants, a character for the century, check digit. There are wrong check digits about; the shape is sure.
 pub(super) fn mx_curp(id: &Id) -> bool {
-    // N with a tilde has a value of its own, so letters after N count one more.
-    let value = |value: u32| if value > 23 { value + 1 } else { value };
-    let sum: u32 = id.values().iter().take(17).zip((2..=18).rev()).map(|(v, weight)| value(*v) * weight).sum();
-    matches!(id.letter(10), b'H' | b'M' | b'X') && id.dated(6, 8) && (10 - sum % 10) % 10 == id.value(17)
+    const STATES: &[&[u8; 2]] = &[
+        b"AS", b"BC", b"BS", b"CC", b"CL", b"CM", b"CS", b"CH", b"DF", b"DG", b"GT", b"GR", b"HG", b"JC", b"MC", b"MN",
+        b"MS", b"NT", b"NL", b"OC", b"PL", b"QT", b"QR", b"SP", b"SL", b"SR", b"TC", b"TS", b"TL", b"VZ", b"YN", b"ZS",
+        b"NE", b"MX",
+    ];
+    let state = [id.letter(11), id.letter(12)];
+    matches!(id.letter(10), b'H' | b'M' | b'X') && id.dated(6, 8) && STATES.contains(&&state) && id.value(17) < 10
 }
 
-/// Four letters (three for a firm), date, two characters, check character.
+/// The date in an RFC stands before its last three characters.
+pub(super) fn is_mx_shaped(id: &Id) -> bool {
+    let date = id.length - 9;
+    id.dated(date + 2, date + 4)
+}
+
+/// Four letters, date, two characters, check character.
 pub(super) fn mx_rfc(id: &Id) -> bool {
-    // The alphabet has `&` before O and ends with a blank, which stands before the letters of a firm.
+    // The alphabet has `&` before O, so letters after N count one more.
     let value = |value: u32| if value > 23 { value + 1 } else { value };
-    let firm = id.length == 12;
-    let blank = if firm { 37 * 13 } else { 0 };
-    let weights = if firm { 2..=12 } else { 2..=13 };
-    let sum: u32 = blank + id.values().iter().zip(weights.rev()).map(|(v, weight)| value(*v) * weight).sum::<u32>();
+    let sum: u32 = id.values().iter().zip((2..=13).rev()).map(|(v, weight)| value(*v) * weight).sum();
     let check = match 11 - sum % 11 {
         11 => b'0',
         10 => b'A',
         digit => b'0' + u8::try_from(digit).unwrap_or(0),
     };
-    let date = id.length - 9;
-    id.dated(date + 2, date + 4) && id.letter(id.length - 1) == check
+    is_mx_shaped(id) && id.letter(id.length - 1) == check
 }
 
 /// S and T for citizens, F, G and M for others; T, G and M for the newer half.
@@ -144,4 +149,31 @@ pub(super) fn uk_nino(id: &Id) -> bool {
         && !b"DFIOQUV".contains(&second)
         && !matches!(&[first, second], b"BG" | b"GB" | b"KN" | b"NK" | b"NT" | b"TN" | b"ZZ")
         && (b'A'..=b'D').contains(&id.letter(8))
+}
+
+/// Modulo 11, K standing for ten.
+pub(super) fn cl_rut(id: &Id) -> bool {
+    let last = id.length - 1;
+    let weights = [3, 2, 7, 6, 5, 4, 3, 2];
+    let weights = weights.get(8 - last.min(8)..).unwrap_or(&[]);
+    let rest = weighted(id.values().get(..last).unwrap_or(&[]), weights) % 11;
+    id.ends_with(b"0K987654321", u64::from(rest)) && id.values().iter().take(last).all(|value| *value < 10)
+}
+
+/// One letter (or two, not known here), six digits, a check digit or A.
+pub(super) fn hk_id(id: &Id) -> bool {
+    let sum = 36 * 9 + weighted(id.values(), &[8, 7, 6, 5, 4, 3, 2]);
+    id.ends_with(b"0A987654321", u64::from(sum % 11))
+}
+
+/// A letter for the place, 1 or 2 for the sex (8 and 9 for foreigners), serial number, check digit.
+pub(super) fn tw_id(id: &Id) -> bool {
+    const PLACES: &[u8; 26] = b"ABCDEFGHJKLMNPQRSTUVXYWZIO";
+    let place = PLACES
+        .iter()
+        .position(|letter| *letter == id.letter(0))
+        .and_then(|at| u32::try_from(at + 10).ok())
+        .unwrap_or(0);
+    let digits = weighted(id.values().get(1..).unwrap_or(&[]), &[8, 7, 6, 5, 4, 3, 2, 1, 1]);
+    matches!(id.value(1), 1 | 2 | 8 | 9) && (place / 10 + place % 10 * 9 + digits).is_multiple_of(10)
 }

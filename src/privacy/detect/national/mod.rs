@@ -42,6 +42,10 @@ impl Id {
         id
     }
 
+    fn has_letters(&self) -> bool {
+        self.values.iter().any(|value| *value > 9)
+    }
+
     fn value(&self, at: usize) -> u32 {
         self.values.get(at).copied().unwrap_or(0)
     }
@@ -88,6 +92,7 @@ const FORMS: &[Form] = forms! {
     "99.999.999-A"        EsDni Es letters::es_dni Capitals;
     "99.999.999A"         EsDni Es letters::es_dni Capitals;
     "A_9999999_A"         EsNie Es letters::es_nie Capitals;
+    "A9999999-A"          EsNie Es letters::es_nie Capitals;
     "9_99_99_99_999_999_99" FrNir Fr digits::fr_nir Nothing;
     "9999999999999_99"    FrNir Fr digits::fr_nir Nothing;
     "9_99_99_9A_999_999_99" FrNir Fr digits::fr_nir Capitals;
@@ -107,8 +112,7 @@ const FORMS: &[Form] = forms! {
     "999999_9999"         SePersonnummer Se digits::se_personnummer Label;
     "99999999_9999"       SePersonnummer Se digits::se_personnummer Label;
     "999999+9999"         SePersonnummer Se digits::se_personnummer Nothing;
-    "999999-999*"         FiHetu Fi letters::fi_hetu Label;
-    "999999-999A"         FiHetu Fi letters::fi_hetu Capitals;
+    "999999-999*"         FiHetu Fi letters::fi_hetu Capitals;
     "999999+999*"         FiHetu Fi letters::fi_hetu Capitals;
     "999999A999*"         FiHetu Fi letters::fi_hetu Capitals;
     "999999_9999"         DkCpr Dk digits::dk_cpr Label;
@@ -118,7 +122,7 @@ const FORMS: &[Form] = forms! {
     "9999_99_99_99"       AtSvnr At digits::at_svnr Label;
     "9999999A"            IePps Ie letters::ie_pps Label;
     "9999999AA"           IePps Ie letters::ie_pps Label;
-    "999999/9999"         CzRc Cz digits::cz_rc Label;
+    "999999/9999"         CzRc Cz digits::cz_rc PastYear;
     "999999/999"          CzRc Cz digits::cz_rc Label;
     "9999999999"          CzRc Cz digits::cz_rc Label;
     "9999999999999"       RoCnp Ro digits::ro_cnp Label;
@@ -146,12 +150,36 @@ const FORMS: &[Form] = forms! {
     "999_999_999"         NzIrd Nz digits::nz_ird Label;
     "AAAA999999AAAAAA**"  MxCurp Mx letters::mx_curp Nothing;
     "AAAA_999999_***"     MxRfc Mx letters::mx_rfc Capitals;
-    "AAA_999999_***"      MxRfc Mx letters::mx_rfc Label;
+    "AAAA_999999_***"     MxRfc Mx letters::is_mx_shaped Label;
+    "AAA_999999_***"      MxRfc Mx letters::is_mx_shaped Label;
     "999999_9999_99_9"    ZaId Za digits::za_id Label;
     "A9999999A"           SgNric Sg letters::sg_nric Capitals;
     "999999-9999999"      KrRrn Kr digits::kr_rrn Nothing;
     "999999_9999999"      KrRrn Kr digits::is_kr_shaped Label;
     "99999999999999999*"  CnId Cn letters::cn_id Nothing;
+    "999999_9999"         IsKennitala Is digits::is_kennitala Label;
+    "999_999_999"         GrAfm GrTax digits::gr_afm Label;
+    "999_999_999"         HuTaj Hu digits::hu_taj Label;
+    "9999999999999"       Jmbg Yu digits::jmbg Label;
+    "99.999.999-*"        ClRut Cl letters::cl_rut Nothing;
+    "9.999.999-*"         ClRut Cl letters::cl_rut Nothing;
+    "99999999-*"          ClRut Cl letters::cl_rut Label;
+    "9999999-*"           ClRut Cl letters::cl_rut Label;
+    "99999999*"           ClRut Cl letters::cl_rut Label;
+    "99-99999999-9"       ArCuit Ar digits::ar_cuit Nothing;
+    "99_99999999_9"       ArCuit Ar digits::ar_cuit Label;
+    "9-9999-99999-99-9"   ThId Th digits::th_id Nothing;
+    "9_9999_99999_99_9"   ThId Th digits::th_id Label;
+    "999999999"           IlId Il digits::il_id Label;
+    "99999999-9"          IlId Il digits::il_id Label;
+    "A999999(9)"          HkId Hk letters::hk_id Capitals;
+    "A999999(A)"          HkId Hk letters::hk_id Capitals;
+    "A999999*"            HkId Hk letters::hk_id Label;
+    "A999999999"          TwId Tw letters::tw_id Capitals;
+    "999999-99-9999"      MyNric My digits::my_nric Nothing;
+    "999999_99_9999"      MyNric My digits::my_nric Label;
+    "99999-9999999-9"     PkCnic Pk digits::pk_cnic Nothing;
+    "9999999999999"       PkCnic Pk digits::pk_cnic Label;
     "999_999_999_99"      TrTckn Tr digits::tr_tckn Label;
     "9999_9999_9999"      JpMyNumber Jp digits::jp_my_number Label;
 };
@@ -188,7 +216,8 @@ fn is_place(place: char) -> bool {
 pub(super) fn find(scan: &Scan<'_>, start: usize, length: usize, context: &Lazy<'_, '_>) -> Option<(Kind, usize)> {
     let letter = usize::from(scan.at(start).is_ascii_alphabetic());
     let starts = BY_FIRST_WORD.get(letter)?.get(length)?;
-    let second = if is_separator(scan.at(start + length)) { word_length(scan, start + length + 1) } else { 0 };
+    let next = scan.at(start + length);
+    let second = if is_separator(next) || next == b'(' { word_length(scan, start + length + 1) } else { 0 };
     let mut found = None;
     for (_, form) in starts.iter().filter(|(wanted, _)| wanted.is_none_or(|wanted| wanted == second)) {
         let Some(end) = form.end(scan, start) else { continue };
@@ -200,7 +229,9 @@ pub(super) fn find(scan: &Scan<'_>, start: usize, length: usize, context: &Lazy<
         if context.tells(form.topic) {
             return Some((form.kind, end));
         }
-        let sure = form.is_sure(&id) && !context.last.has(Topic::Other) || context.tells(Topic::NationalId);
+        // Orders and transactions have numbers of all kinds, but none with letters at just these places.
+        let other = context.last.has(Topic::Other) && !id.has_letters();
+        let sure = form.is_sure(&id) && !other || context.tells(Topic::NationalId);
         if found.is_none() && sure {
             found = Some((form.kind, end));
         }
@@ -245,7 +276,8 @@ impl Form {
             at += 1;
         }
         // After blanks, another group of digits makes it a longer number.
-        let goes_on = blank && scan.at(at) == b' ' && scan.at(at + 1).is_ascii_digit() && scan.at(at - 1).is_ascii_digit();
+        let goes_on =
+            blank && scan.at(at) == b' ' && scan.at(at + 1).is_ascii_digit() && scan.at(at - 1).is_ascii_digit();
         (!goes_on).then_some(at)
     }
 
@@ -258,6 +290,3 @@ impl Form {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
