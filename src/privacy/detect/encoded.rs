@@ -90,7 +90,11 @@ mod tests {
         for (kind, run) in whole {
             assert_eq!(found(&format!("data:text/plain;base64,{run} rest")), [(kind, run)]);
         }
-        for text in ["aGVsbG8gd29ybGQsIHRoaXMgaXMgYSB0ZXN0IGxpbmU=", "/usr/lib/x86_64-linux-gnu/libc.so.6", "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"] {
+        for text in [
+            "aGVsbG8gd29ybGQsIHRoaXMgaXMgYSB0ZXN0IGxpbmU=",
+            "/usr/lib/x86_64-linux-gnu/libc.so.6",
+            "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ",
+        ] {
             assert_eq!(found(text), [], "{text}");
         }
     }
