@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::detect::{self, Kind, cookie, secret_value};
 use super::detect::key_name::{self, Grade};
+use super::detect::{self, Kind, cookie, secret_value};
 use super::json::{Json, Members, Text};
 use super::leaf::Job;
 use super::policy::Rule;
@@ -50,7 +50,8 @@ impl<'j> Job<'j> {
                 if n.fract() == 0.0 && (NUMBER_MIN as f64..1e20).contains(n) {
                     let digits = format!("{n:.0}");
                     self.number(value, &digits, place);
-                } else if n.abs() <= DEGREES_MAX && place.is_some_and(|place| detect::may_be_coordinate(place.names())) {
+                } else if n.abs() <= DEGREES_MAX && place.is_some_and(|place| detect::may_be_coordinate(place.names()))
+                {
                     let digits = n.to_string();
                     self.number(value, &digits, place);
                 }

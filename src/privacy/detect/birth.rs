@@ -1,10 +1,10 @@
 //! Dates of birth: a date, in whatever way it is written, that a word before it (or right behind it) or its name calls so.
 
+use super::Scan;
 use super::calendar::{is_day, is_year_of_birth};
 use super::context::{Lazy, topics_of};
 use super::fold::fold_into;
 use super::topics::Topic;
-use super::Scan;
 
 /// How far behind the date `geboren` may stand.
 const AFTER: usize = 14;
@@ -27,7 +27,12 @@ pub(super) fn timestamp(scan: &Scan<'_>, start: usize, end: usize) -> Option<usi
 /// behind it.
 fn is_birth(scan: &Scan<'_>, start: usize, end: usize, context: &Lazy<'_, '_>) -> bool {
     let context = context.get();
-    let label = || matches!(scan.behind(start, 2).iter().rev().find(|b| **b != b' '), Some(b':' | b'=' | b'"' | b'\'' | b'(' | b'>' | b'`'));
+    let label = || {
+        matches!(
+            scan.behind(start, 2).iter().rev().find(|b| **b != b' '),
+            Some(b':' | b'=' | b'"' | b'\'' | b'(' | b'>' | b'`')
+        )
+    };
     let named = || scan.named.get().is_some_and(|named| named.far.has(Topic::Birth));
     context.tells_near(Topic::Birth)
         || context.tells(Topic::Birth) && (label() || named())
@@ -78,7 +83,8 @@ fn date(scan: &Scan<'_>, start: usize, first: usize) -> Option<usize> {
 fn compact(scan: &Scan<'_>, start: usize) -> Option<usize> {
     let part = |at: usize, length: usize| number(scan, start + at, start + at + length);
     let big = is_year_of_birth(part(0, 4)?) && is_day(part(4, 2)?, part(6, 2)?);
-    let little = is_year_of_birth(part(4, 4)?) && (is_day(part(2, 2)?, part(0, 2)?) || is_day(part(0, 2)?, part(2, 2)?));
+    let little =
+        is_year_of_birth(part(4, 4)?) && (is_day(part(2, 2)?, part(0, 2)?) || is_day(part(0, 2)?, part(2, 2)?));
     ((big || little) && ends(scan, start + 8)).then_some(start + 8)
 }
 
@@ -91,7 +97,8 @@ fn year_first(scan: &Scan<'_>, start: usize) -> Option<usize> {
     let (month, mark) = if sign(start + 4, "年") { (start + 7, 3) } else { (start + 5, 1) };
     let month_end = scan.digits_end(month);
     let same = scan.slice(start + 4, start + 5) == scan.slice(month_end, month_end + 1);
-    let marked = if mark == 3 { sign(month_end, "月") } else { same && matches!(scan.at(month_end), b'.' | b'/' | b'-') };
+    let marked =
+        if mark == 3 { sign(month_end, "月") } else { same && matches!(scan.at(month_end), b'.' | b'/' | b'-') };
     let day = month_end + mark;
     let day_end = scan.digits_end(day);
     if !marked || !is_day(number(scan, month, month_end)?, number(scan, day, day_end)?) {
@@ -174,7 +181,62 @@ fn is_month(word: &[u8]) -> bool {
 fn is_month_start(head: &[u8]) -> bool {
     matches!(
         head,
-        b"jan" | b"ian" | b"gen" | b"ene" | b"feb" | b"fev" | b"mar" | b"maa" | b"mrt" | b"apr" | b"abr" | b"avr" | b"mai" | b"may" | b"maj" | b"mei" | b"mag" | b"jun" | b"jui" | b"giu" | b"jul" | b"lug" | b"aug" | b"ago" | b"aou" | b"sep" | b"set" | b"oct" | b"okt" | b"out" | b"ott" | b"nov" | b"dec" | b"dez" | b"dic" | b"des" | b"tam" | b"hel" | b"huh" | b"tou" | b"kes" | b"hei" | b"elo" | b"syy" | b"lok" | b"jou" | b"sty" | b"lut" | b"kwi" | b"cze" | b"lip" | b"sie" | b"wrz" | b"paz" | b"lis" | b"gru"
+        b"jan"
+            | b"ian"
+            | b"gen"
+            | b"ene"
+            | b"feb"
+            | b"fev"
+            | b"mar"
+            | b"maa"
+            | b"mrt"
+            | b"apr"
+            | b"abr"
+            | b"avr"
+            | b"mai"
+            | b"may"
+            | b"maj"
+            | b"mei"
+            | b"mag"
+            | b"jun"
+            | b"jui"
+            | b"giu"
+            | b"jul"
+            | b"lug"
+            | b"aug"
+            | b"ago"
+            | b"aou"
+            | b"sep"
+            | b"set"
+            | b"oct"
+            | b"okt"
+            | b"out"
+            | b"ott"
+            | b"nov"
+            | b"dec"
+            | b"dez"
+            | b"dic"
+            | b"des"
+            | b"tam"
+            | b"hel"
+            | b"huh"
+            | b"tou"
+            | b"kes"
+            | b"hei"
+            | b"elo"
+            | b"syy"
+            | b"lok"
+            | b"jou"
+            | b"sty"
+            | b"lut"
+            | b"kwi"
+            | b"cze"
+            | b"lip"
+            | b"sie"
+            | b"wrz"
+            | b"paz"
+            | b"lis"
+            | b"gru"
     )
 }
 
@@ -187,7 +249,9 @@ fn year_end(scan: &Scan<'_>, i: usize) -> Option<usize> {
 
 fn ends(scan: &Scan<'_>, end: usize) -> bool {
     let next = scan.at(end);
-    !next.is_ascii_alphanumeric() && next != b'_' && !(matches!(next, b'.' | b'-' | b'/') && scan.at(end + 1).is_ascii_digit())
+    !next.is_ascii_alphanumeric()
+        && next != b'_'
+        && !(matches!(next, b'.' | b'-' | b'/') && scan.at(end + 1).is_ascii_digit())
 }
 
 /// At most eight digits as a number.

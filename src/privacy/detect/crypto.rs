@@ -46,7 +46,9 @@ fn is_base58(word: &[u8]) -> bool {
 
 /// Small and capital letters and digits: no word of a language, no hexadecimal.
 fn is_mixed(word: &[u8]) -> bool {
-    word.iter().any(u8::is_ascii_digit) && word.iter().any(u8::is_ascii_lowercase) && word.iter().any(u8::is_ascii_uppercase)
+    word.iter().any(u8::is_ascii_digit)
+        && word.iter().any(u8::is_ascii_lowercase)
+        && word.iter().any(u8::is_ascii_uppercase)
 }
 
 /// Base58Check: 25 bytes, of which the last four are the start of the doubled SHA-256 of the others.

@@ -49,7 +49,8 @@ pub(super) fn vin(scan: &Scan<'_>, start: usize, end: usize, context: &Lazy<'_, 
         return None;
     }
     let text = scan.slice(start, end);
-    let alphabet = text.iter().all(|b| b.is_ascii_alphanumeric() && !matches!(b.to_ascii_uppercase(), b'I' | b'O' | b'Q'));
+    let alphabet =
+        text.iter().all(|b| b.is_ascii_alphanumeric() && !matches!(b.to_ascii_uppercase(), b'I' | b'O' | b'Q'));
     let digits = text.iter().filter(|b| b.is_ascii_digit()).count();
     if !alphabet || !(3..VIN_LENGTH).contains(&digits) || !ends(scan, end) {
         return None;

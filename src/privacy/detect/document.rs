@@ -39,7 +39,10 @@ struct Token {
 
 /// The document's number at `start`.
 pub(super) fn find(scan: &Scan<'_>, start: usize, context: &Lazy<'_, '_>) -> Option<(Kind, usize)> {
-    if scan.digits_end(start) - start < 4 && !matches!(scan.at(scan.word_end(start)), b' ' | b'-' | b'/' | b'.') && scan.at(start).is_ascii_digit() {
+    if scan.digits_end(start) - start < 4
+        && !matches!(scan.at(scan.word_end(start)), b' ' | b'-' | b'/' | b'.')
+        && scan.at(start).is_ascii_digit()
+    {
         return None;
     }
     let first = Token::read(scan, start);

@@ -24,7 +24,9 @@ const URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
 #[inline]
 pub(super) fn find(scan: &Scan<'_>, i: usize) -> Option<(Kind, usize)> {
     // Nearly all words are told by three bytes: the first one of ASCII text is of these, and two further on belong to the run.
-    let likely = matches!(scan.at(i), b'I'..=b'Z' | b'a'..=b'f') && is_base64(scan.at(i + 7)) && is_base64(scan.at(i + RUN_MIN - 1));
+    let likely = matches!(scan.at(i), b'I'..=b'Z' | b'a'..=b'f')
+        && is_base64(scan.at(i + 7))
+        && is_base64(scan.at(i + RUN_MIN - 1));
     if likely { read(scan, i) } else { None }
 }
 
@@ -44,8 +46,16 @@ fn read(scan: &Scan<'_>, i: usize) -> Option<(Kind, usize)> {
         return None;
     }
     let mut hits = Vec::new();
-    let mut inner =
-        Scan { text: &text, bytes: text.as_bytes(), names: scan.names, named: scan.named.clone(), wanted: scan.wanted, nested: true, floor: 0, hits: &mut hits };
+    let mut inner = Scan {
+        text: &text,
+        bytes: text.as_bytes(),
+        names: scan.names,
+        named: scan.named.clone(),
+        wanted: scan.wanted,
+        nested: true,
+        floor: 0,
+        hits: &mut hits,
+    };
     inner.run();
     hits.first().map(|hit| (hit.kind, padded))
 }

@@ -30,13 +30,15 @@ pub(super) fn find(scan: &Scan<'_>, start: usize, first_end: usize, context: &La
     let (latitude, end) = decimal(scan, start)?;
     let second = between(scan, end).and_then(|at| decimal(scan, at));
     let context = context.get();
-    let pair = second.filter(|(longitude, _)| latitude <= 180.0 && *longitude <= 180.0 && latitude.min(*longitude) <= 90.0);
+    let pair =
+        second.filter(|(longitude, _)| latitude <= 180.0 && *longitude <= 180.0 && latitude.min(*longitude) <= 90.0);
     if let Some((_, end)) = pair
         && announces_pair(scan, start, context)
     {
         return Some((start - sign, end));
     }
-    let told = context.tells_near(Topic::Degrees) && !scan.named.get().is_some_and(|named| named.near.has(Topic::Other));
+    let told =
+        context.tells_near(Topic::Degrees) && !scan.named.get().is_some_and(|named| named.near.has(Topic::Other));
     (told && latitude <= 180.0 && ends(scan, end)).then_some((start - sign, end))
 }
 
@@ -70,7 +72,10 @@ fn between(scan: &Scan<'_>, end: usize) -> Option<usize> {
 /// Nothing that makes it another number follows.
 fn ends(scan: &Scan<'_>, end: usize) -> bool {
     let next = scan.at(end);
-    !next.is_ascii_alphanumeric() && next != b'_' && next != b'%' && !(next == b'.' && scan.at(end + 1).is_ascii_digit())
+    !next.is_ascii_alphanumeric()
+        && next != b'_'
+        && next != b'%'
+        && !(next == b'.' && scan.at(end + 1).is_ascii_digit())
 }
 
 /// `59.3293° N, 18.0686° E`, `59°19'46"N 18°04'07"E`: one of them at least, both where they stand together.
@@ -102,7 +107,8 @@ fn degrees(scan: &Scan<'_>, start: usize) -> Option<(usize, bool)> {
         at = end + mark;
     }
     let letter = scan.run_end(at, at + 1, |b| b == b' ');
-    let hemisphere = matches!(scan.at(letter), b'N' | b'S' | b'E' | b'W' | b'O') && !scan.at(letter + 1).is_ascii_alphanumeric();
+    let hemisphere =
+        matches!(scan.at(letter), b'N' | b'S' | b'E' | b'W' | b'O') && !scan.at(letter + 1).is_ascii_alphanumeric();
     Some(if hemisphere { (letter + 1, true) } else { (at, false) })
 }
 

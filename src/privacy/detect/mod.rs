@@ -29,14 +29,14 @@ mod number;
 mod email;
 mod phone;
 
-mod card;
-mod iban;
-mod ip;
 mod birth;
+mod card;
 mod crypto;
 mod device;
 mod document;
 mod geo;
+mod iban;
+mod ip;
 mod mac;
 mod national;
 mod ssn;
@@ -78,7 +78,8 @@ pub struct Hit {
 
 /// Appends to `hits` what of the `wanted` kinds is in `text`. The names under which the text stands are a context for detectors.
 pub fn scan(text: &str, names: Names<'_>, wanted: Kinds, hits: &mut Vec<Hit>) {
-    let mut scan = Scan { text, bytes: text.as_bytes(), names, named: OnceCell::new(), wanted, nested: false, floor: 0, hits };
+    let mut scan =
+        Scan { text, bytes: text.as_bytes(), names, named: OnceCell::new(), wanted, nested: false, floor: 0, hits };
     scan.run();
 }
 
@@ -111,7 +112,9 @@ const fn classes() -> [Class; 256] {
         table[b] = match b as u8 {
             b'a'..=b'z' | b'A'..=b'Z' | b'_' => Class::Letter,
             b'0'..=b'9' => Class::Digit,
-            b':' | b'=' | b'+' | b'(' | b'[' | b'{' | b'-' | b'/' | b'\\' | b'%' | b'@' | b'~' | b'<' | b'$' => Class::Mark,
+            b':' | b'=' | b'+' | b'(' | b'[' | b'{' | b'-' | b'/' | b'\\' | b'%' | b'@' | b'~' | b'<' | b'$' => {
+                Class::Mark
+            }
             b' ' | b'.' | b',' => Class::Plain,
             _ => Class::Skip,
         };

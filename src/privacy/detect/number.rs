@@ -3,8 +3,8 @@
 //! Reads at most [`GROUPS_MAX`] groups from a place, once, and hands them to the detectors of numbers in order of certainty: IPv4
 //! (parsed), card (Luhn and issuer), SSN, phone.
 
-use super::topics::Topic;
 use super::context::{Context, Lazy};
+use super::topics::Topic;
 use super::{Kind, Scan, birth, card, device, document, geo, ip, is_word, national, phone, ssn};
 
 /// A card has at most five groups; one more tells whether a number goes on.

@@ -203,7 +203,9 @@ impl Vocabulary {
         let mut folded = vec![0; word.len()];
         let length = fold_into(word.as_bytes(), &mut folded);
         folded.truncate(length);
-        if let Some(slot) = self.lengths.get_mut(letter(folded.first())).and_then(|row| row.get_mut(letter(folded.last()))) {
+        if let Some(slot) =
+            self.lengths.get_mut(letter(folded.first())).and_then(|row| row.get_mut(letter(folded.last())))
+        {
             *slot |= length_bit(length);
         }
         let known = self.by_word.entry(folded).or_default();

@@ -245,7 +245,8 @@ impl Form {
             at += 1;
         }
         // After blanks, another group of digits makes it a longer number.
-        let goes_on = blank && scan.at(at) == b' ' && scan.at(at + 1).is_ascii_digit() && scan.at(at - 1).is_ascii_digit();
+        let goes_on =
+            blank && scan.at(at) == b' ' && scan.at(at + 1).is_ascii_digit() && scan.at(at - 1).is_ascii_digit();
         (!goes_on).then_some(at)
     }
 
@@ -258,6 +259,3 @@ impl Form {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
