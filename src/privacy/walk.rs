@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::detect::key_name::{self, Grade};
-use super::detect::{self, Kind};
+use super::detect::{self, Kind, cookie, secret_value};
 use super::json::{Json, Members, Text};
 use super::leaf::Job;
 use super::policy::Rule;
@@ -76,7 +76,21 @@ impl<'j> Job<'j> {
     pub(super) fn members(&mut self, members: &mut Members<'_>, parent: Option<&Place<'_>>) {
         // A pair's name is read before anything is replaced, and copied, since its member is scrubbed too.
         let pair = pair_name(members).map(str::to_owned);
+        if members.iter().any(|(name, _)| name == "kty") {
+            self.web_key(members, parent);
+        }
         members.retain_mut(|(name, value)| self.member(name, value, parent, pair.as_deref()));
+    }
+
+    /// Replaces the private parts of a JSON web key.
+    fn web_key(&mut self, members: &mut Members<'_>, parent: Option<&Place<'_>>) {
+        const PRIVATE: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "k"];
+        for (name, value) in members.iter_mut().filter(|(name, _)| PRIVATE.contains(&&**name)) {
+            let place = Place::member(parent, name);
+            if let Some(rule) = self.policy.rule_for(Kind::PrivateKey, Some(&place), ValueType::String) {
+                self.secret(value, &place, Declared { rule, grade: Grade::Secret });
+            }
+        }
     }
 
     /// Scrubs one member; whether it stays.
@@ -94,7 +108,7 @@ impl<'j> Job<'j> {
         let pair = pair.filter(|_| PAIR_VALUES.contains(&&**name));
         let place = Place::member(parent, name).called(pair);
         match self.declared(pair.unwrap_or(name), value, &place) {
-            Some(declared) if declared.rule.method == Method::Remove && is_secret(value, declared.grade) => {
+            Some(declared) if declared.rule.method == Method::Remove && holds_secret(value, declared.grade) => {
                 self.count(&declared.rule.id);
                 return false;
             }
@@ -111,10 +125,13 @@ impl<'j> Job<'j> {
         }
         let grade = key_name::grade(name)?;
         let describes = matches!(value, Json::Object(members) if is_schema(members));
-        if grade == Grade::Weak || describes {
+        // A name that may mean anything says nothing about what is below it.
+        let weak =
+            matches!(grade, Grade::Weak | Grade::Query) && !matches!(value, Json::Str(text) if is_secret(text, grade));
+        if weak || describes {
             return None;
         }
-        self.policy.rule_for(Kind::SecretKey, Some(place), ValueType::String).map(|rule| Declared { rule, grade })
+        self.policy.rule_for(kind(grade), Some(place), ValueType::String).map(|rule| Declared { rule, grade })
     }
 
     fn items(&mut self, items: &mut [Json<'_>], parent: Option<&Place<'_>>) {
@@ -127,7 +144,7 @@ impl<'j> Job<'j> {
             }
             let rule = beside.and_then(|grade| {
                 let header = matches!(item, Json::Str(text) if !is_header_name(text));
-                let rule = self.policy.rule_for(Kind::SecretKey, Some(&place), ValueType::String);
+                let rule = self.policy.rule_for(kind(grade), Some(&place), ValueType::String);
                 rule.filter(|_| header).map(|rule| Declared { rule, grade })
             });
             match rule {
@@ -149,7 +166,7 @@ impl<'j> Job<'j> {
                 }
             }
             Json::Int(_) | Json::UInt(_) | Json::Float(_) => {
-                if is_secret(value, declared.grade) {
+                if holds_secret(value, declared.grade) {
                     self.count(&declared.rule.id);
                     *value = Json::Str(Cow::Owned(declared.rule.placeholder.to_string()));
                 } else {
@@ -162,11 +179,18 @@ impl<'j> Job<'j> {
                 }
             }
             Json::Object(members) => {
+                let paired = pair_name(members).is_some();
                 for (name, value) in members.iter_mut() {
                     if let Some(scrubbed) = self.text(name, Some(&Place::member(Some(place), name)), ValueType::Key) {
                         *name = Cow::Owned(scrubbed);
                     }
-                    self.secret(value, &Place::member(Some(place), name), declared);
+                    let place = Place::member(Some(place), name);
+                    match self.declared(name, value, &place) {
+                        Some(own) => self.secret(value, &place, own),
+                        None if declared.grade == Grade::Cookie => self.cookie(name, value, &place, declared, paired),
+                        None if declared.grade.reaches(name) => self.secret(value, &place, declared),
+                        None => self.value(value, Some(&place)),
+                    }
                 }
             }
         }
@@ -174,10 +198,15 @@ impl<'j> Job<'j> {
 
     /// Replaces a declared text, but for the scheme of an authorization; says whether it is dealt with.
     fn secret_text(&mut self, text: &mut Cow<'_, str>, declared: Declared<'j>) -> bool {
-        let (scheme, credentials) = text.split_at(key_name::scheme_length(text, declared.grade));
-        if !is_secret_text(credentials, declared.grade) {
-            return key_name::is_dull_value(credentials);
+        if declared.grade == Grade::Cookie && text.contains('=') {
+            return self.cookies(text, declared);
         }
+        let Some(start) = secret_value::secret_start(text, declared.grade) else {
+            return text
+                .get(secret_value::scheme_length(text, declared.grade)..)
+                .is_some_and(secret_value::is_dull_value);
+        };
+        let (scheme, credentials) = text.split_at(start);
         let replaced = declared.rule.method.apply(credentials, &declared.rule.placeholder, self.keys);
         if let Some(replacement) = replaced {
             let replacement = format!("{scheme}{replacement}");
@@ -186,20 +215,70 @@ impl<'j> Job<'j> {
         }
         true
     }
-}
 
-fn is_secret(value: &Json<'_>, grade: Grade) -> bool {
-    match value {
-        Json::Null | Json::Bool(_) => false,
-        Json::Int(_) | Json::UInt(_) | Json::Float(_) => grade != Grade::Likely,
-        Json::Str(text) => is_secret_text(text.get(key_name::scheme_length(text, grade)..).unwrap_or(text), grade),
-        Json::Array(items) => items.iter().any(|item| is_secret(item, grade)),
-        Json::Object(members) => members.iter().any(|(_, value)| is_secret(value, grade)),
+    /// A member below one that holds cookies: its name is a cookie's, or a part of a cookie that is told apart (`paired`).
+    fn cookie(&mut self, name: &str, value: &mut Json<'_>, place: &Place<'_>, declared: Declared<'j>, paired: bool) {
+        let kept = match &*value {
+            _ if paired => !PAIR_VALUES.contains(&name),
+            Json::Str(text) => cookie::is_attribute(name) || cookie::is_preference(name, text),
+            Json::Null
+            | Json::Bool(_)
+            | Json::Int(_)
+            | Json::UInt(_)
+            | Json::Float(_)
+            | Json::Array(_)
+            | Json::Object(_) => false,
+        };
+        match kept {
+            true => self.value(value, Some(place)),
+            false => self.secret(value, place, Declared { grade: Grade::Secret, ..declared }),
+        }
+    }
+
+    /// Replaces the values in a text of cookies; says whether there were any.
+    fn cookies(&mut self, text: &mut Cow<'_, str>, declared: Declared<'j>) -> bool {
+        let mut out = String::new();
+        let mut copied = 0;
+        for (start, end) in cookie::values(text) {
+            let (Some(before), Some(value)) = (text.get(copied..start), text.get(start..end)) else { continue };
+            let Some(replacement) = declared.rule.method.apply(value, &declared.rule.placeholder, self.keys) else {
+                continue;
+            };
+            self.receipt.count(&declared.rule.id);
+            out.push_str(before);
+            out.push_str(&replacement);
+            copied = end;
+        }
+        if copied == 0 {
+            return false;
+        }
+        out.push_str(text.get(copied..).unwrap_or(""));
+        *text = Cow::Owned(out);
+        true
     }
 }
 
-fn is_secret_text(text: &str, grade: Grade) -> bool {
-    !key_name::is_dull_value(text) && (grade != Grade::Likely || key_name::looks_secret(text))
+/// The kind of what a name of this grade declares.
+fn kind(grade: Grade) -> Kind {
+    if grade == Grade::Cookie { Kind::Cookie } else { Kind::SecretKey }
+}
+
+fn holds_secret(value: &Json<'_>, grade: Grade) -> bool {
+    match value {
+        Json::Null | Json::Bool(_) => false,
+        Json::Int(_) | Json::UInt(_) | Json::Float(_) => match grade {
+            Grade::Secret | Grade::Authorization | Grade::Cookie => true,
+            Grade::Code => matches!(value, Json::Int(100..=9_999_999_999)),
+            Grade::Likely | Grade::Phrase | Grade::Weak | Grade::Query => false,
+        },
+        Json::Str(text) => is_secret(text, grade),
+        Json::Array(items) => items.iter().any(|item| holds_secret(item, grade)),
+        Json::Object(members) => members.iter().any(|(name, value)| grade.reaches(name) && holds_secret(value, grade)),
+    }
+}
+
+fn is_secret(text: &str, grade: Grade) -> bool {
+    secret_value::secret_start(text, grade).is_some()
 }
 
 /// The name in a name-and-value pair.
@@ -219,7 +298,7 @@ fn header_grade(text: &str) -> Option<Grade> {
     key_name::grade(text).filter(|grade| match grade {
         Grade::Authorization | Grade::Cookie => true,
         Grade::Secret => text.contains('-'),
-        Grade::Likely | Grade::Weak => false,
+        Grade::Likely | Grade::Phrase | Grade::Code | Grade::Weak | Grade::Query => false,
     })
 }
 

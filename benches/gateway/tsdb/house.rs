@@ -32,7 +32,7 @@ policy = "policy.toml"
 "#;
 
 /// Rules that are on by default, by their ids.
-const RULES: [&str; 15] = [
+const RULES: [&str; 16] = [
     "email",
     "phone",
     "card",
@@ -47,6 +47,7 @@ const RULES: [&str; 15] = [
     "url_credentials",
     "query_secret",
     "secret_key",
+    "cookie",
     "user_path",
 ];
 

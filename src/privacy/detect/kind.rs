@@ -186,6 +186,8 @@ kinds! {
     QuerySecret = "query_secret", "[secret]";
     /// A value that the name before it (or of its member) declares a secret.
     SecretKey = "secret_key", "[secret]";
+    /// The cookies of a request or response.
+    Cookie = "cookie", "[cookie]";
     /// A user's name in the path of a home directory.
     UserPath = "user_path", "[user]";
 }

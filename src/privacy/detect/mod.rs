@@ -43,11 +43,19 @@ mod ssn;
 mod user_path;
 
 // Secrets.
+pub(super) mod cookie;
+mod private_key;
+mod provider;
+mod random;
 mod secret;
 mod token;
 mod url;
 
+mod assignment;
 pub(super) mod key_name;
+mod key_words;
+pub(super) mod secret_value;
+mod told;
 
 use std::cell::OnceCell;
 
@@ -104,8 +112,10 @@ const fn classes() -> [Class; 256] {
         table[b] = match b as u8 {
             b'a'..=b'z' | b'A'..=b'Z' | b'_' => Class::Letter,
             b'0'..=b'9' => Class::Digit,
-            b':' | b'=' | b'+' | b'(' | b'[' | b'{' | b'-' | b'/' | b'\\' | b'%' | b'@' => Class::Mark,
-            b' ' | b'.' | b',' | b'$' => Class::Plain,
+            b':' | b'=' | b'+' | b'(' | b'[' | b'{' | b'-' | b'/' | b'\\' | b'%' | b'@' | b'~' | b'<' | b'$' => {
+                Class::Mark
+            }
+            b' ' | b'.' | b',' => Class::Plain,
             _ => Class::Skip,
         };
         b += 1;
@@ -124,8 +134,8 @@ const STARTS: [u32; 256] = starts();
 const fn starts() -> [u32; 256] {
     let mut table = [0u32; 256];
     let mut i = 0;
-    while i < secret::PREFIXES.len() {
-        let prefix = secret::PREFIXES[i].text.as_bytes();
+    while i < provider::FORMS.len() {
+        let prefix = provider::FORMS[i].prefix.as_bytes();
         table[prefix[0] as usize] |= 1 << (prefix[1] & 31);
         i += 1;
     }
@@ -134,6 +144,12 @@ const fn starts() -> [u32; 256] {
         let word = token::WORDS[i].as_bytes();
         table[word[0].to_ascii_lowercase() as usize] |= 1 << (word[1] & 31);
         table[word[0].to_ascii_uppercase() as usize] |= 1 << (word[1] & 31);
+        i += 1;
+    }
+    let mut i = 0;
+    while i < private_key::WORDS.len() {
+        let word = private_key::WORDS[i].as_bytes();
+        table[word[0] as usize] |= 1 << (word[1] & 31);
         i += 1;
     }
     table
@@ -187,12 +203,10 @@ impl<'s> Scan<'s> {
             {
                 return end;
             }
-            if let Some((start, end)) = key_name::told(self, i)
-                && let Some(end) = self.hit(Kind::SecretKey, start, end)
-            {
+            if let Some(end) = self.api_key(i) {
                 return end;
             }
-            if let Some(end) = secret::api_key(self, i).and_then(|end| self.hit(Kind::ApiKey, i, end)) {
+            if let Some(end) = private_key::bare(self, i).and_then(|end| self.hit(Kind::PrivateKey, i, end)) {
                 return end;
             }
         }
@@ -208,6 +222,12 @@ impl<'s> Scan<'s> {
             return end;
         }
         let end = self.word_end(i);
+        if matches!(self.at(end), b' ' | b'\t' | b'(' | 0x80..)
+            && let Some((start, end)) = told::find(self, i, end)
+            && let Some(end) = self.hit(Kind::SecretKey, start, end)
+        {
+            return end;
+        }
         if end - i == 2
             && self.slice(i, end).eq_ignore_ascii_case(b"at")
             && let Some((start, end)) = email::hidden(self, i)
@@ -256,6 +276,17 @@ impl<'s> Scan<'s> {
             .or_else(|| document::find(self, i, &context))
     }
 
+    /// A provider's key at `i`, and the secret beside it. Returns where to go on.
+    fn api_key(&mut self, i: usize) -> Option<usize> {
+        if !self.wanted.contains(Kind::ApiKey) {
+            return None;
+        }
+        let end = secret::api_key(self, i)?;
+        self.hit(Kind::ApiKey, i, end)?;
+        let beside = secret::beside(self, i, end).and_then(|(start, end)| self.hit(Kind::ApiKey, start, end));
+        Some(beside.unwrap_or(end))
+    }
+
     /// Whether the word at `i` continues a longer one over a `-`, as Base64url does.
     fn continues(&self, i: usize) -> bool {
         self.before(i) == b'-' && is_word(self.before(i - 1))
@@ -270,9 +301,17 @@ impl<'s> Scan<'s> {
             {
                 return end;
             }
+            if may_start(self.at(i), self.at(i + 1))
+                && let Some(end) = self.api_key(i)
+            {
+                return end;
+            }
             let end = self.word_end(end);
             let next = self.after_word(i, end);
             return if next == end { self.numbered(i, end).unwrap_or(end) } else { next };
+        }
+        if let Some(end) = self.keyed_number(i, end) {
+            return end;
         }
         if let Some(end) = shape::timestamp(self.bytes, i, end) {
             if let Some(end) = birth::timestamp(self, i, end).and_then(|end| self.hit(Kind::DateOfBirth, i, end)) {
@@ -288,6 +327,21 @@ impl<'s> Scan<'s> {
         self.after_word(i, end)
     }
 
+    /// Digits with which a secret begins, or that are one by what follows them. Returns where to go on.
+    fn keyed_number(&mut self, i: usize, end: usize) -> Option<usize> {
+        match self.at(end) {
+            b':' | b'|' if end - i >= 8 => {
+                secret::after_digits(self, i, end).and_then(|end| self.hit(Kind::ApiKey, i, end))
+            }
+            b':' if end == i + 4 => {
+                told::pgpass(self, i, end).and_then(|(start, end)| self.hit(Kind::SecretKey, start, end))
+            }
+            b'/' if end == i + 1 => secret::google_refresh(self, i).and_then(|end| self.hit(Kind::ApiKey, i, end)),
+            b' ' if told::is_code(self, i, end) => self.hit(Kind::SecretKey, i, end),
+            _ => None,
+        }
+    }
+
     /// What is told by the byte after a word: UUIDs, hardware addresses, IPv6, bot tokens. Returns where to go on.
     #[inline]
     fn after_word(&mut self, start: usize, end: usize) -> usize {
@@ -295,6 +349,11 @@ impl<'s> Scan<'s> {
         if end - start == mac::BARE_LENGTH
             && mac::is_bare(self, start)
             && let Some(end) = self.hit(Kind::Mac, start, end)
+        {
+            return end;
+        }
+        if matches!(end - start, 24..=28 | 40..=44 | 52)
+            && let Some(end) = secret::by_shape(self, start, end).and_then(|end| self.hit(Kind::ApiKey, start, end))
         {
             return end;
         }
@@ -307,7 +366,6 @@ impl<'s> Scan<'s> {
             (8, b'-') if shape::is_uuid(self.bytes, start) => return start + shape::UUID_LENGTH,
             (4, b'.') => mac::dotted(self, start).and_then(|end| self.hit(Kind::Mac, start, end)),
             (2, b':' | b'-') => mac::find(self, start).and_then(|end| self.hit(Kind::Mac, start, end)),
-            (8..=10, b':') => secret::bot_token(self, start, end).and_then(|end| self.hit(Kind::ApiKey, start, end)),
             _ => None,
         };
         if let Some(end) = found {
@@ -325,23 +383,60 @@ impl<'s> Scan<'s> {
     /// A mark that may stand inside or before something. Returns where to go on.
     fn mark(&mut self, i: usize, mark: u8) -> usize {
         let found = match mark {
-            b'@' => email::find(self, i, 1).map(|(start, end)| (Kind::Email, start, end)),
+            b'@' => email::find(self, i, 1)
+                .map(|(start, end)| (Kind::Email, start, end))
+                .or_else(|| url::data_source(self, i).map(|(start, end)| (Kind::UrlCredentials, start, end))),
             b'%' => match (self.at(i + 1), self.at(i + 2)) {
                 (b'4', b'0') => email::find(self, i, 3).map(|(start, end)| (Kind::Email, start, end)),
                 _ => None,
             },
             b':' | b'=' => self.separator(i),
-            b'+' => phone::international(self, i).map(|end| (Kind::Phone, i, end)),
+            b'+' => phone::international(self, i)
+                .map(|end| (Kind::Phone, i, end))
+                .or_else(|| secret::around_plus(self, i).map(|(start, end)| (Kind::ApiKey, start, end))),
             b'(' => match phone::parenthesised(self, i).or_else(|| phone::with_area(self, i)) {
                 Some(end) => Some((Kind::Phone, i, end)),
                 None => self.hidden_email(i),
             },
             b'[' | b'{' => self.hidden_email(i),
-            b'-' => secret::private_key(self, i).map(|end| (Kind::PrivateKey, i, end)),
+            b'-' => self.hyphen(i),
+            b'~' => secret::around_tilde(self, i).map(|(start, end)| (Kind::ApiKey, start, end)),
+            b'<' if self.at(i + 1) == b'/' => {
+                assignment::element(self, i).map(|(start, end)| (Kind::SecretKey, start, end))
+            }
+            b'$' => secret::crypt(self, i).map(|end| (Kind::SecretKey, i, end)),
             b'/' | b'\\' => user_path::find(self, i).map(|(start, end)| (Kind::UserPath, start, end)),
             _ => None,
         };
-        found.and_then(|(kind, start, end)| self.hit(kind, start, end)).unwrap_or(i + 1)
+        let end = match found {
+            Some((Kind::Cookie, start, end)) => self.cookies(start, end),
+            Some((kind, start, end)) => self.hit(kind, start, end),
+            None => None,
+        };
+        end.unwrap_or(i + 1)
+    }
+
+    /// The values of the cookies in `start..end`. Returns where to go on.
+    fn cookies(&mut self, start: usize, end: usize) -> Option<usize> {
+        let text = self.str(start, end);
+        if !text.contains('=') {
+            return self.hit(Kind::Cookie, start, end);
+        }
+        let mut last = None;
+        for (from, to) in cookie::values(text) {
+            last = self.hit(Kind::Cookie, start + from, start + to).or(last);
+        }
+        last
+    }
+
+    fn hyphen(&self, i: usize) -> Option<(Kind, usize, usize)> {
+        match self.at(i + 1) {
+            b'-' => private_key::armoured(self, i)
+                .map(|(start, end)| (Kind::PrivateKey, start, end))
+                .or_else(|| told::flag(self, i)),
+            b'p' | b'a' | b'w' | b'u' | b'U' | b'b' if !is_word(self.before(i)) => told::flag(self, i),
+            _ => secret::around_hyphen(self, i).map(|(start, end)| (Kind::ApiKey, start, end)),
+        }
     }
 
     fn hidden_email(&self, i: usize) -> Option<(Kind, usize, usize)> {
@@ -358,7 +453,7 @@ impl<'s> Scan<'s> {
                 return ip::v6(self, i).map(|end| (Kind::Ip, i, end));
             }
         }
-        key_name::assignment(self, i)
+        assignment::find(self, i)
     }
 
     /// Notes a hit; `None` when its kind is not wanted here, it is empty, or does not lie after the last one.

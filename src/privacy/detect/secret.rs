@@ -1,213 +1,169 @@
-//! Secrets of providers, known by prefix, alphabet and length; and private keys.
+//! Providers' keys in a text: those that a prefix tells, and those that their shape alone does.
 //!
-//! To add a provider, add a line to [`PREFIXES`]. A prefix alone is never enough: the body must have the provider's alphabet and length, end
-//! where it should, and, where words could be mistaken for it, hold digits and capitals.
+//! A prefix alone is never enough: the rest must have the alphabet and length of the [form](super::provider), end where it should, and look
+//! random. Checksums that some providers put into their keys are not asked for: a mistyped or cut key is a leak too, and randomness keeps
+//! words out.
 
+use super::provider::{self, Form};
+use super::random::{is_hex_key, is_mixed, is_random};
+use super::secret_value::is_crypt;
 use super::{Scan, is_word};
-
-/// The form of one provider's keys.
-pub(super) struct Prefix {
-    /// What the key begins with; at least two characters.
-    pub(super) text: &'static str,
-    body: Alphabet,
-    min: usize,
-    max: usize,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Alphabet {
-    /// Letters and digits.
-    Word,
-    /// Letters, digits, `-` and `_`, among them a digit and a capital letter.
-    Url,
-    /// The same and dots.
-    Dotted,
-    /// Capital letters and digits.
-    Upper,
-    /// Lower-case hexadecimal digits.
-    Hex,
-}
-
-const fn prefix(text: &'static str, body: Alphabet, min: usize, max: usize) -> Prefix {
-    Prefix { text, body, min, max }
-}
-
-use Alphabet::{Dotted, Hex, Upper, Url, Word};
-
-/// Providers' keys, longest prefix first where one begins another.
-pub(super) const PREFIXES: &[Prefix] = &[
-    prefix("AKIA", Upper, 16, 16), // Amazon Web Services: access keys, temporary keys, bearer tokens, users, roles
-    prefix("ASIA", Upper, 16, 16),
-    prefix("ABIA", Upper, 16, 16),
-    prefix("ACCA", Upper, 16, 16),
-    prefix("AIza", Url, 33, 37), // Google
-    prefix("AGE-SECRET-KEY-1", Upper, 50, 62),
-    prefix("CCIPAT_", Url, 30, 80),          // CircleCI
-    prefix("EAACEdEose0cBA", Word, 20, 250), // Facebook
-    prefix("EAAA", Url, 56, 70),             // Square
-    prefix("GOCSPX-", Url, 24, 40),          // Google OAuth client
-    prefix("NRAK-", Upper, 20, 32),          // New Relic
-    prefix("PMAK-", Url, 50, 70),            // Postman
-    prefix("SG.", Dotted, 40, 80),           // SendGrid
-    prefix("SK", Hex, 32, 32),               // Twilio
-    prefix("atlasv1.", Url, 50, 80),         // HashiCorp
-    prefix("ATATT3", Url, 100, 250),         // Atlassian
-    prefix("ccipat_", Url, 30, 80),
-    prefix("dapi", Hex, 32, 34), // Databricks
-    prefix("dckr_pat_", Url, 20, 40),
-    prefix("doo_v1_", Hex, 64, 64), // DigitalOcean
-    prefix("dop_v1_", Hex, 64, 64),
-    prefix("dor_v1_", Hex, 64, 64),
-    prefix("dp.pt.", Word, 40, 44), // Doppler
-    prefix("fio-u-", Url, 40, 80),  // Frame.io
-    prefix("flb_live_", Word, 16, 40),
-    prefix("ghp_", Word, 30, 255), // GitHub
-    prefix("gho_", Word, 30, 255),
-    prefix("ghu_", Word, 30, 255),
-    prefix("ghs_", Word, 30, 255),
-    prefix("ghr_", Word, 30, 255),
-    prefix("github_pat_", Url, 40, 255),
-    prefix("glpat-", Url, 18, 64), // GitLab
-    prefix("gldt-", Url, 18, 64),
-    prefix("glrt-", Url, 18, 64),
-    prefix("glsa_", Url, 32, 64), // Grafana
-    prefix("glc_", Word, 32, 400),
-    prefix("gsk_", Word, 40, 64), // Groq
-    prefix("hf_", Word, 30, 44),  // Hugging Face
-    prefix("hvs.", Url, 24, 250), // HashiCorp Vault
-    prefix("key-", Hex, 32, 32),  // Mailgun
-    prefix("lin_api_", Word, 32, 64),
-    prefix("ltai", Word, 16, 30), // Alibaba
-    prefix("LTAI", Word, 12, 26),
-    prefix("nfp_", Word, 30, 60), // Netlify
-    prefix("npm_", Word, 36, 40),
-    prefix("ntn_", Word, 40, 60), // Notion
-    prefix("phc_", Word, 32, 60), // PostHog
-    prefix("phx_", Word, 32, 60),
-    prefix("pat-na1-", Url, 30, 60),
-    prefix("pplx-", Word, 40, 64),
-    prefix("pscale_tkn_", Dotted, 30, 64),
-    prefix("pscale_pw_", Dotted, 30, 64),
-    prefix("pul-", Hex, 40, 40), // Pulumi
-    prefix("pypi-", Url, 50, 400),
-    prefix("r8_", Word, 36, 40),       // Replicate
-    prefix("rk_live_", Word, 20, 250), // Stripe
-    prefix("rk_test_", Word, 20, 250),
-    prefix("sk_live_", Word, 20, 250),
-    prefix("sk_test_", Word, 20, 250),
-    prefix("whsec_", Word, 20, 80),
-    prefix("rubygems_", Hex, 48, 48),
-    prefix("sbp_", Hex, 40, 40),    // Supabase
-    prefix("shpat_", Word, 32, 32), // Shopify
-    prefix("shpca_", Word, 32, 32),
-    prefix("shppa_", Word, 32, 32),
-    prefix("shpss_", Word, 32, 32),
-    prefix("sk-", Url, 20, 250), // OpenAI, Anthropic and others
-    prefix("sl.", Url, 60, 250), // Dropbox
-    prefix("sntrys_", Url, 50, 250),
-    prefix("sq0atp-", Url, 22, 22), // Square
-    prefix("sq0csp-", Url, 43, 43),
-    prefix("tg_", Word, 50, 96), // Tidegate: id, `_`, secret
-    prefix("tfp_", Url, 40, 64),
-    prefix("xai-", Word, 60, 90),
-    prefix("xapp-", Url, 30, 250), // Slack
-    prefix("xoxa-", Url, 20, 250),
-    prefix("xoxb-", Url, 20, 250),
-    prefix("xoxe-", Url, 20, 250),
-    prefix("xoxe.xox", Dotted, 40, 250),
-    prefix("xoxo-", Url, 20, 250),
-    prefix("xoxp-", Url, 20, 250),
-    prefix("xoxr-", Url, 20, 250),
-    prefix("xoxs-", Url, 20, 250),
-    prefix("ya29.", Url, 30, 400), // Google OAuth
-];
 
 /// The end of the provider's key at `i`.
 pub(super) fn api_key(scan: &Scan<'_>, i: usize) -> Option<usize> {
     if scan.continues(i) {
         return None;
     }
-    let start = [scan.at(i), scan.at(i + 1)];
-    PREFIXES.iter().filter(|prefix| prefix.text.as_bytes().starts_with(&start)).find_map(|prefix| prefix.end(scan, i))
+    provider::starting_with(scan.at(i), scan.at(i + 1)).find_map(|form| end_of(form, scan, i))
 }
 
-impl Prefix {
-    fn end(&self, scan: &Scan<'_>, i: usize) -> Option<usize> {
-        let start = i + self.text.len();
-        if scan.slice(i, start) != self.text.as_bytes() {
-            return None;
-        }
-        let mut end = scan.run_end(start, start + self.max + 1, |b| self.body.holds(b));
-        while end > start && scan.at(end - 1) == b'.' {
-            end -= 1;
-        }
-        let body = scan.slice(start, end);
-        let sized = (self.min..=self.max).contains(&body.len()) && !is_word(scan.at(end));
-        (sized && self.body.is_random(body)).then_some(end)
-    }
-}
-
-impl Alphabet {
-    fn holds(self, b: u8) -> bool {
-        match self {
-            Word => is_word(b),
-            Url => is_word(b) || b == b'-',
-            Dotted => is_word(b) || matches!(b, b'-' | b'.'),
-            Upper => b.is_ascii_uppercase() || b.is_ascii_digit(),
-            Hex => b.is_ascii_digit() || (b'a'..=b'f').contains(&b),
-        }
-    }
-
-    /// Whether a body of this alphabet was drawn at random rather than written by somebody.
-    fn is_random(self, body: &[u8]) -> bool {
-        let digits = body.iter().filter(|b| b.is_ascii_digit()).count();
-        match self {
-            Upper => true,
-            Hex => digits > 0,
-            Word => digits > 0 || case_changes(body) >= CASE_CHANGES_MIN,
-            Url | Dotted => digits > 0 && body.iter().any(u8::is_ascii_uppercase) || digits > 4,
-        }
-    }
-}
-
-/// How often a body without digits must change between small and capital letters to be no words.
-const CASE_CHANGES_MIN: usize = 6;
-
-fn case_changes(body: &[u8]) -> usize {
-    body.windows(2).filter(|pair| matches!(pair, [a, b] if a.is_ascii_lowercase() != b.is_ascii_lowercase())).count()
-}
-
-/// The end of the bot token (Telegram: 8 to 10 digits, a colon, 35 characters) whose digits are `start..colon`.
-pub(super) fn bot_token(scan: &Scan<'_>, start: usize, colon: usize) -> Option<usize> {
-    let end = scan.run_end(colon + 1, colon + 64, |b| is_word(b) || b == b'-');
-    let digits = scan.slice(start, colon).iter().all(u8::is_ascii_digit);
-    (digits && scan.slice(colon + 1, colon + 3) == b"AA" && (30..=40).contains(&(end - colon - 1))).then_some(end)
-}
-
-const BEGIN: &[u8] = b"-----BEGIN ";
-const END: &[u8] = b"-----END ";
-/// Longer labels are no labels.
-const LABEL_MAX: usize = 48;
-/// A 16,384-bit RSA key takes 13 kB; a longer text is cut at this place and the rest scanned on its own.
-const KEY_MAX: usize = 16 * 1024;
-
-/// The end of the private key in PEM form that starts with the hyphen at `i`; without its closing line, the end of what can belong to
-/// it.
-pub(super) fn private_key(scan: &Scan<'_>, i: usize) -> Option<usize> {
-    if scan.slice(i, i + BEGIN.len()) != BEGIN {
+fn end_of(form: &Form, scan: &Scan<'_>, i: usize) -> Option<usize> {
+    let start = i + form.prefix.len();
+    if scan.slice(i, start) != form.prefix.as_bytes() {
         return None;
     }
-    let label = scan.slice(i + BEGIN.len(), (i + BEGIN.len() + LABEL_MAX).min(scan.bytes.len()));
-    let closing = memchr::memmem::find(label, b"-----")?;
-    memchr::memmem::find(label.get(..closing)?, b"PRIVATE KEY")?;
-    let body = i + BEGIN.len() + closing + 5;
-    let limit = scan.bytes.len().min(body + KEY_MAX);
-    if let Some(at) = memchr::memmem::find(scan.slice(body, limit), END) {
-        let line = body + at + END.len();
-        let end = memchr::memmem::find(scan.slice(line, limit.min(line + LABEL_MAX)), b"-----");
-        return Some(end.map_or(line, |at| line + at + 5));
+    let holds = |b: u8| form.body.holds(b);
+    let mut end = scan.run_end(start, start + form.max.min(LONG) + 1, holds);
+    if form.max > LONG && end > start + LONG {
+        let random = form.body.is_random(scan.slice(start, end));
+        return random.then(|| scan.run_end(end, start + LONGEST, holds));
     }
-    let end =
-        scan.run_end(body, limit, |b| b.is_ascii_alphanumeric() || b.is_ascii_whitespace() || b"+/=\\:,-".contains(&b));
-    Some(end)
+    while end > start && matches!(scan.at(end - 1), b'.' | b'/') {
+        end -= 1;
+    }
+    let body = scan.slice(start, end);
+    let sized = (form.min..=form.max).contains(&body.len()) && !is_word(scan.at(end));
+    (sized && form.body.is_random(body)).then_some(end)
+}
+
+/// Keys that may be longer than this are judged by so many bytes, and taken to their end or cut there: what follows is scanned on its own.
+const LONG: usize = 400;
+const LONGEST: usize = 16 * 1024;
+
+/// How far behind an access key its secret may stand.
+const BESIDE: usize = 64;
+/// The length of Amazon's secret keys.
+const AWS_SECRET: usize = 40;
+
+/// The secret that stands close behind the access key of Amazon's that is `start..end`.
+pub(super) fn beside(scan: &Scan<'_>, start: usize, end: usize) -> Option<(usize, usize)> {
+    if !matches!(scan.slice(start, start + 4), b"AKIA" | b"ASIA") {
+        return None;
+    }
+    let limit = scan.bytes.len().min(end + BESIDE + AWS_SECRET);
+    let mut at = end;
+    while at < limit.min(end + BESIDE) {
+        let run = scan.run_end(at, limit + 1, is_base64);
+        if run - at == AWS_SECRET && is_mixed(scan.slice(at, run)) {
+            return Some((at, run));
+        }
+        at = run + 1;
+    }
+    None
+}
+
+fn is_base64(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')
+}
+
+/// The end of the key that begins with the digits `start..end`: of a bot (Telegram: a colon and 35 characters), a person (Asana: a colon and
+/// 32 hexadecimal digits), an app (Facebook: a bar and 27 characters).
+pub(super) fn after_digits(scan: &Scan<'_>, start: usize, end: usize) -> Option<usize> {
+    let length = end - start;
+    let from = end + 1;
+    let key = scan.run_end(from, end + 64, |b| is_word(b) || b == b'-');
+    let body = scan.slice(from, key);
+    let fits = match scan.at(end) {
+        b':' if (8..=10).contains(&length) => body.starts_with(b"AA") && (30..=40).contains(&body.len()),
+        b':' if (12..=20).contains(&length) => body.len() == 32 && is_hex_key(body),
+        b'|' if (13..=20).contains(&length) => (26..=32).contains(&body.len()) && is_random(body),
+        _ => false,
+    };
+    fits.then_some(key)
+}
+
+/// What a refresh token of Google's begins with.
+const GOOGLE_REFRESH: &[u8] = b"1//0";
+
+/// The end of the refresh token of Google's at `i`.
+pub(super) fn google_refresh(scan: &Scan<'_>, i: usize) -> Option<usize> {
+    if scan.slice(i, i + GOOGLE_REFRESH.len()) != GOOGLE_REFRESH {
+        return None;
+    }
+    let start = i + GOOGLE_REFRESH.len();
+    let end = scan.run_end(start, start + 256, |b| is_word(b) || b == b'-');
+    (end - start >= 40 && is_random(scan.slice(start, end))).then_some(end)
+}
+
+/// The key whose first word is `start..end` and has no prefix to tell: of a bot (Discord: the number of its account in Base64, a stamp and a
+/// signature), an account (New Relic, MaxMind, Azure's search: by letters at a fixed place).
+pub(super) fn by_shape(scan: &Scan<'_>, start: usize, end: usize) -> Option<usize> {
+    if scan.continues(start) {
+        return None;
+    }
+    let word = scan.slice(start, end);
+    match word.len() {
+        24..=28 if scan.at(end) == b'.' => discord(scan, start, end),
+        40..=44 if word.ends_with(b"NRAL") => is_random(word).then_some(end),
+        40 if word.ends_with(b"_mmk") => is_random(word).then_some(end),
+        52 if word.get(42..46) == Some(b"AzSe") => is_random(word).then_some(end),
+        _ => None,
+    }
+}
+
+fn discord(scan: &Scan<'_>, start: usize, end: usize) -> Option<usize> {
+    let part = |from: usize, most: usize| scan.run_end(from, from + most, |b| is_word(b) || b == b'-');
+    let stamp = part(end + 1, 8);
+    let signature = part(stamp + 1, 48);
+    let shaped = stamp - end == 7 && scan.at(stamp) == b'.' && (27..=40).contains(&(signature - stamp - 1));
+    (shaped && matches!(scan.at(start), b'M' | b'N' | b'O') && is_random(scan.slice(start, signature)))
+        .then_some(signature)
+}
+
+/// The key around the hyphen at `i`: 32 hexadecimal digits before it, and a region (Mailchimp) or two further parts (Mailgun) behind.
+pub(super) fn around_hyphen(scan: &Scan<'_>, i: usize) -> Option<(usize, usize)> {
+    let region = scan.at(i + 1) == b'u' && scan.at(i + 2) == b's' && scan.at(i + 3).is_ascii_digit();
+    let end = if region {
+        scan.digits_end(i + 3)
+    } else if scan.at(i + 9) == b'-' && scan.slice(i + 1, i + 9).iter().all(u8::is_ascii_hexdigit) {
+        let end = scan.run_end(i + 10, i + 19, |b| b.is_ascii_hexdigit());
+        if end != i + 18 {
+            return None;
+        }
+        end
+    } else {
+        return None;
+    };
+    let behind = scan.behind(i, 33);
+    let (edge, key) = behind.split_at(behind.len().checked_sub(32)?);
+    let whole = !edge.iter().any(|b| is_word(*b) || *b == b'-') && !is_word(scan.at(end)) && scan.at(end) != b'-';
+    (whole && is_hex_key(key)).then_some((i - 32, end))
+}
+
+/// The key of a service of Azure's around the plus at `i`: Base64 with the service's letters behind it and a checksum after these.
+pub(super) fn around_plus(scan: &Scan<'_>, i: usize) -> Option<(usize, usize)> {
+    const SERVICES: [&[u8]; 8] = [b"ACR", b"ASt", b"ARm", b"AEh", b"ASb", b"ABa", b"AIoT", b"AMC"];
+    if !SERVICES.iter().any(|service| scan.slice(i + 1, i + 1 + service.len()) == *service) {
+        return None;
+    }
+    let behind = scan.behind(i, 88).iter().rev().take_while(|b| is_base64(**b)).count();
+    let end = scan.run_end(i + 1, i + 24, |b| is_base64(b) || b == b'=');
+    let shaped = (30..=84).contains(&behind) && (6..=16).contains(&(end - i - 1));
+    (shaped && is_random(scan.slice(i - behind, end))).then_some((i - behind, end))
+}
+
+/// The secret of an application at Microsoft around the tilde at `i`: three characters, a digit, `Q~`, and 31 to 34 more.
+pub(super) fn around_tilde(scan: &Scan<'_>, i: usize) -> Option<(usize, usize)> {
+    let before = scan.behind(i, 5);
+    let &[a, b, c, digit, b'Q'] = before else { return None };
+    let holds = |b: u8| is_word(b) || matches!(b, b'.' | b'~' | b'-');
+    let end = scan.run_end(i + 1, i + 36, holds);
+    let fits = digit.is_ascii_digit() && [a, b, c].into_iter().all(holds) && (31..=34).contains(&(end - i - 1));
+    (fits && is_random(scan.slice(i + 1, end))).then_some((i - 5, end))
+}
+
+/// The end of the password's hash in the form of `crypt` at `i`.
+pub(super) fn crypt(scan: &Scan<'_>, i: usize) -> Option<usize> {
+    let end = scan.run_end(i, i + 256, |b| b.is_ascii_alphanumeric() || b"$./=,+-".contains(&b));
+    is_crypt(scan.str(i, end)).then_some(end)
 }

@@ -3,6 +3,7 @@
 use super::*;
 
 mod ids;
+mod secrets;
 
 fn found(text: &str) -> Vec<(Kind, &str)> {
     found_under("", text)
@@ -148,114 +149,6 @@ fn social_security_numbers() {
             "405 41 3697 and 405413697 alone",
             "000-12-3456 666-12-3456 912-12-3456 349-00-9109 349-59-0000",
             "part 1-349-59-9109-2",
-        ],
-    );
-}
-
-#[test]
-fn tokens_and_keys() {
-    check(
-        Kind::Jwt,
-        &[
-            "expired: «eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI5ODYifQ.pfec4TY0xJA6auu», eyJ not",
-            "token-«eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI5ODYifQ.x»",
-        ],
-    );
-    check(
-        Kind::Bearer,
-        &["got Bearer «60cde69bfb0974959» and Bearer «user-token-SECRET»", "use Basic «YW5uOnNlY3JldA==» here"],
-    );
-    check(
-        Kind::Bearer,
-        &["Bearer token expired", "the bearer of bad news", "Basic training completed", "Bearer <token>"],
-    );
-    check(
-        Kind::ApiKey,
-        &[
-            "for «AKIAIOSFODNN7EXAMPLE»",
-            "key «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», «sk-ant-api03-PGnyLuM6nEBIKg8YZQn1Ijfkdt3otU1W»",
-            "bot «6200762106:AAN_D0MTw9wUNQfyDOgf4Q-HvBnea0cJwyf»",
-            "https://hooks.slack.com/services/«T8S064GHFGS/BNDSDZTR2PD/UU9ZS34ERTAuG6mgbhqR7ivG» x",
-            "tg_0011223344556677 AKIA sk-learn-something-long-enough ghp_short skip_this SKU-12",
-        ],
-    );
-    let own = format!("tg_0011223344556677_{}", "0af3".repeat(16));
-    assert_eq!(found(&own), [(Kind::ApiKey, own.as_str())]);
-    check(
-        Kind::PrivateKey,
-        &[
-            "key: «-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----» end",
-            "«-----BEGIN OPENSSH PRIVATE KEY-----\\nb3Bl»",
-            "-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----",
-        ],
-    );
-}
-
-#[test]
-fn secrets_in_urls() {
-    check(
-        Kind::UrlCredentials,
-        &[
-            "postgres://svc_app:«dragon00»@db-1.prod.internal/x",
-            "redis://:«p@ss»@cache:6379",
-            "https://«0123456789abcdef»@o1.ingest.example.com/2",
-            "ssh://git@github.com/acme/x.git http://host:8080/a@b",
-            "https://svc:[credentials]@host/",
-        ],
-    );
-    check(
-        Kind::QuerySecret,
-        &[
-            "https://x.test/reset?token=«pnVNdr8n-3bjbOuAMIQE16vkc9RfQDnW2PLgQl2B1PA»&a=1",
-            "/login?user=1&password=«nlyMU7Hj2J»",
-            "/cb?code=«h8VIBiuEcu4sL5oN8YZwp8JV»&state=oyYND8tS",
-            "http_requests_total{method=\"PUT\",code=\"200\"} 7623981248",
-            "/x?page=2&sort=asc&next_page_token=CAUQAA12345678901234",
-        ],
-    );
-}
-
-#[test]
-fn what_a_name_declares_secret() {
-    check(
-        Kind::SecretKey,
-        &[
-            "Authorization: Bearer «x9»",
-            "curl -H 'X-Api-Key: «k3y-value»' -H 'Cookie: «a=b; theme=dark»' https://x.test",
-            "AWS_SECRET_ACCESS_KEY=«sECAtE9hFip4I8G4SUaRak0GmybAOfWQlreBtVVq»",
-            "body={\"username\":\"x\",\"password\":\"«Monkey 61\\\"x»\",\"n\":1}",
-            "{\\\"client_secret\\\": \\\"«abc»\\\"}",
-            "password: «hunter2» and dbPassword=«x»;",
-            "my password is «Blue!341» and it",
-            "AccountName=acme;AccountKey=«e4pG9ys8aQd1w4MRvLPO==»;End",
-            "Authorization: Digest «username=\"ann\", realm=\"x\"»",
-        ],
-    );
-    for text in [
-        "max_tokens: 4096",
-        "the author edited the article",
-        "Invalid password: must be at least 8 characters",
-        "Authorization: Bearer <token>",
-        "password=None token=null secret=${SECRET} api_key=*** password=[secret]",
-        "auth method changed from saml to oidc; session=018d948b-d264-7102-8c36-ec7e95a6ad20",
-        "monkey=banana tokens=12 primary_key=17 author=ann",
-        "let secret = compute(); let api_key = Key::new();",
-        "Password reset e-mail queued for account 234396",
-    ] {
-        assert_eq!(found(text), [], "{text}");
-    }
-}
-
-#[test]
-fn names_in_home_directories() {
-    check(
-        Kind::UserPath,
-        &[
-            "File \"/home/«alarranaga»/projects/app\"",
-            "open 'C:\\Users\\«luciec»\\AppData'",
-            "open \"C:\\\\Users\\\\«luciec»\\\\AppData\"",
-            "at /Users/«gunbird»/dev",
-            "/home/runner/work src/home/page.rs https://x.test/users/12 /Users/Shared/x",
         ],
     );
 }
