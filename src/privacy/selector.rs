@@ -14,7 +14,7 @@
 
 use std::fmt;
 
-use super::detect::Names;
+use super::detect::{Beside, Names};
 
 /// What kind of thing a rule looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,7 @@ pub struct Place<'p> {
     step: Step<'p>,
     /// What the name beside it in a pair calls it.
     called: Option<&'p str>,
+    beside: Beside,
 }
 
 #[derive(Clone, Copy)]
@@ -45,17 +46,17 @@ enum Step<'p> {
 impl<'p> Place<'p> {
     /// A member of the root.
     pub fn root(name: &'p str) -> Self {
-        Place { parent: None, step: Step::Name(name), called: None }
+        Place { parent: None, step: Step::Name(name), called: None, beside: Beside::default() }
     }
 
     /// A member below `parent`, or of the root.
     pub fn member(parent: Option<&'p Place<'p>>, name: &'p str) -> Self {
-        Place { parent, step: Step::Name(name), called: None }
+        Place { parent, step: Step::Name(name), called: None, beside: Beside::default() }
     }
 
     /// An array's item below `parent`, or of the root.
     pub fn item(parent: Option<&'p Place<'p>>, index: usize) -> Self {
-        Place { parent, step: Step::Index(index), called: None }
+        Place { parent, step: Step::Index(index), called: None, beside: Beside::default() }
     }
 
     /// The same place, with the name that stands beside it: the value of `{"name": "phone", "value": "..."}` is called `phone`. Selectors
@@ -64,12 +65,21 @@ impl<'p> Place<'p> {
         Place { called: name, ..self }
     }
 
+    /// The same place, with what the members beside it are about. Selectors do not see it.
+    pub fn beside(self, beside: Beside) -> Self {
+        Place { beside, ..self }
+    }
+
     /// The names of the nearest members at and above this place.
     pub fn names(&self) -> Names<'p> {
         let mut names = Names::default();
-        let mut slots = names.0.iter_mut();
         let mut place = Some(self);
-        while let Some(Place { parent, step, called }) = place {
+        while let Some(Place { parent, step: Step::Index(_), .. }) = place {
+            place = *parent;
+        }
+        names.1 = place.map(|place| place.beside).unwrap_or_default();
+        let mut slots = names.0.iter_mut();
+        while let Some(Place { parent, step, called, .. }) = place {
             let own = if let Step::Name(name) = step { Some(*name) } else { None };
             for name in [*called, own].into_iter().flatten() {
                 let Some(slot) = slots.next() else { return names };

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::detect::Kind;
+use super::detect::{self, Beside, Kind};
 use super::detect::key_name::{self, Grade};
 use super::json::{Json, Members, Text};
 use super::leaf::Job;
@@ -69,7 +69,8 @@ impl<'j> Job<'j> {
     pub(super) fn members(&mut self, members: &mut Members<'_>, parent: Option<&Place<'_>>) {
         // A pair's name is read before anything is replaced, and copied, since its member is scrubbed too.
         let pair = pair_name(members).map(str::to_owned);
-        members.retain_mut(|(name, value)| self.member(name, value, parent, pair.as_deref()));
+        let beside = what_is_beside(members);
+        members.retain_mut(|(name, value)| self.member(name, value, parent, (pair.as_deref(), beside)));
     }
 
     /// Scrubs one member; whether it stays.
@@ -78,14 +79,14 @@ impl<'j> Job<'j> {
         name: &mut Text<'_>,
         value: &mut Json<'_>,
         parent: Option<&Place<'_>>,
-        pair: Option<&str>,
+        (pair, beside): (Option<&str>, Beside),
     ) -> bool {
         // The name first: it is a context for its value, which must mean the same when the result is scrubbed again.
         if let Some(scrubbed) = self.text(name, Some(&Place::member(parent, name)), ValueType::Key) {
             *name = Cow::Owned(scrubbed);
         }
         let pair = pair.filter(|_| PAIR_VALUES.contains(&&**name));
-        let place = Place::member(parent, name).called(pair);
+        let place = Place::member(parent, name).called(pair).beside(beside);
         match self.declared(pair.unwrap_or(name), value, &place) {
             Some(declared) if declared.rule.method == Method::Remove && is_secret(value, declared.grade) => {
                 self.count(&declared.rule.id);
@@ -202,6 +203,15 @@ fn pair_name<'m>(members: &'m [(Cow<'_, str>, Json<'_>)]) -> Option<&'m str> {
     }
     let (_, value) = members.iter().find(|(name, _)| PAIR_NAMES.contains(&&**name))?;
     if let Json::Str(text) = value { Some(text) } else { None }
+}
+
+/// What the members of an object are about, if one is among them whose meaning depends on it.
+fn what_is_beside(members: &[(Cow<'_, str>, Json<'_>)]) -> Beside {
+    if members.iter().any(|(name, _)| detect::heeds_neighbours(name)) {
+        members.iter().fold(Beside::default(), |beside, (name, _)| beside | detect::beside(name))
+    } else {
+        Beside::default()
+    }
 }
 
 /// The grade of a header's name in a flat list of names and values.

@@ -22,14 +22,32 @@ const NEAR: usize = 14;
 /// Longer words are no labels.
 const WORD_MAX: usize = 32;
 
-/// The names under which a text stands, the nearest first: its member's, then those above. Empty where there are none.
+/// The names under which a text stands, the nearest first: its member's, then those above. Empty where there are none. And what its
+/// member stands beside.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Names<'n>(pub [&'n str; 3]);
+pub struct Names<'n>(pub [&'n str; 3], pub Beside);
+
+/// What the members beside one are about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// A person: an e-mail address, a date of birth, ...
+    pub person: bool,
+    /// A postal address.
+    pub street: bool,
+}
+
+impl BitOr for Beside {
+    type Output = Beside;
+
+    fn bitor(self, other: Beside) -> Beside {
+        Beside { person: self.person | other.person, street: self.street | other.street }
+    }
+}
 
 impl<'n> Names<'n> {
     /// A single name.
     pub fn of(name: &'n str) -> Self {
-        Names([name, "", ""])
+        Names([name, "", ""], Beside::default())
     }
 
     /// The nearest name.
@@ -94,7 +112,7 @@ fn tail(text: &[u8], length: usize) -> &[u8] {
 /// The topics of all words in a text, and of all pairs of neighbours.
 pub(super) fn topics_of(text: &[u8]) -> Topics {
     let mut found = Topics::default();
-    let mut words = Words { rest: text };
+    let mut words = Words::of(text);
     let mut pair = Pair::NONE;
     while let Some(word) = words.next() {
         found = found | pair.push(word);
@@ -103,12 +121,16 @@ pub(super) fn topics_of(text: &[u8]) -> Topics {
 }
 
 /// The words of a text.
-struct Words<'t> {
+pub(super) struct Words<'t> {
     rest: &'t [u8],
 }
 
 impl<'t> Words<'t> {
-    fn next(&mut self) -> Option<&'t [u8]> {
+    pub(super) fn of(text: &'t [u8]) -> Words<'t> {
+        Words { rest: text }
+    }
+
+    pub(super) fn next(&mut self) -> Option<&'t [u8]> {
         let start = self.rest.iter().position(|b| is_letter(*b))?;
         let word = self.rest.get(start..)?;
         let (word, rest) = word.split_at(word_length(word).max(1));

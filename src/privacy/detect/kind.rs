@@ -62,6 +62,10 @@ kinds! {
     QuerySecret = "query_secret", "[secret]";
     /// A value that the name before it (or of its member) declares a secret.
     SecretKey = "secret_key", "[secret]";
+    /// A person's name.
+    Person = "person", "[person]";
+    /// A postal address, or the street in one.
+    PostalAddress = "postal_address", "[address]";
     /// A user's name in the path of a home directory.
     UserPath = "user_path", "[user]";
 }

@@ -33,6 +33,12 @@ mod mac;
 mod ssn;
 mod user_path;
 
+mod given_names;
+mod label;
+mod lexicon;
+mod person;
+mod postal;
+
 // Secrets.
 mod secret;
 mod token;
@@ -40,7 +46,8 @@ mod url;
 
 pub(super) mod key_name;
 
-pub use context::Names;
+pub use context::{Beside, Names};
+pub(super) use label::{beside, heeds_neighbours};
 pub use kind::{Kind, Kinds};
 
 use context::Context;
@@ -59,7 +66,9 @@ pub struct Hit {
 /// Appends to `hits` what of the `wanted` kinds is in `text`. The names under which the text stands are a context for detectors.
 pub fn scan(text: &str, names: Names<'_>, wanted: Kinds, hits: &mut Vec<Hit>) {
     let mut scan = Scan { text, bytes: text.as_bytes(), names, wanted, nested: false, floor: 0, hits };
-    scan.run();
+    if !scan.whole() {
+        scan.run();
+    }
 }
 
 /// Nothing shorter than this and made of [plain](PLAIN) bytes alone can be a hit.
@@ -67,7 +76,14 @@ const PLAIN_MAX: usize = 15;
 
 /// Whether `text` obviously holds nothing: short, and made of letters and harmless marks.
 pub fn is_dull(text: &str) -> bool {
-    text.len() <= PLAIN_MAX && text.bytes().all(|b| matches!(class(b), Class::Letter | Class::Plain))
+    text.len() <= PLAIN_MAX
+        && text.bytes().all(|b| matches!(class(b), Class::Letter | Class::Plain))
+        && !text.as_bytes().windows(2).any(|pair| matches!(pair, [b' ', second] if second.is_ascii_uppercase()))
+}
+
+/// Whether the names above a text may say that it is somebody's name or address, whatever it looks like.
+pub fn is_announced(names: &Names<'_>) -> bool {
+    label::of_names(names).is_some()
 }
 
 /// What may start at a byte.
@@ -79,6 +95,8 @@ enum Class {
     Letter,
     Digit,
     Mark,
+    /// The first or a later byte of a character beyond ASCII.
+    Wide,
 }
 
 const CLASSES: [Class; 256] = classes();
@@ -93,6 +111,7 @@ const fn classes() -> [Class; 256] {
             b'0'..=b'9' => Class::Digit,
             b':' | b'=' | b'+' | b'(' | b'[' | b'{' | b'-' | b'/' | b'\\' | b'%' | b'@' => Class::Mark,
             b' ' | b'.' | b',' | b'$' => Class::Plain,
+            0x80.. => Class::Wide,
             _ => Class::Skip,
         };
         b += 1;
@@ -157,12 +176,56 @@ impl<'s> Scan<'s> {
                 Class::Letter => self.word(i, b),
                 Class::Digit => self.number(i),
                 Class::Mark => self.mark(i, b),
+                Class::Wide => self.wide_word(i),
             };
         }
     }
 
+    /// Notes the whole text where the names above it say what it is; whether they do.
+    fn whole(&mut self) -> bool {
+        let Some(says) = label::of_names(&self.names) else { return false };
+        let text = self.text.trim();
+        let kind = if person::is_whole(text, says, &self.names) {
+            Kind::Person
+        } else if postal::is_whole(text, says) {
+            Kind::PostalAddress
+        } else {
+            return false;
+        };
+        let start = self.text.len() - self.text.trim_start().len();
+        self.hit(kind, start, start + text.len()).is_some()
+    }
+
+    /// A word of letters beyond ASCII. Returns where to go on.
+    fn wide_word(&mut self, i: usize) -> usize {
+        let lead = self.before(i);
+        if !is_word(lead)
+            && lead < 0x80
+            && let Some(end) = self.named(i)
+        {
+            return end;
+        }
+        self.run_end(i, usize::MAX, |b| b >= 0x80)
+    }
+
+    /// A person's name or an address that begins with the word at `i`.
+    fn named(&mut self, i: usize) -> Option<usize> {
+        let before = self.before(i);
+        if !(before.is_ascii_whitespace() || matches!(before, 0 | b'"' | b'\'' | b'\\' | b'(' | b'[' | b':' | b'=' | b'>' | b',' | b'*' | b'`' | b'|' | b';')) {
+            return None;
+        }
+        if let Some(end) = postal::at_word(self, i).and_then(|end| self.hit(Kind::PostalAddress, i, end)) {
+            return Some(end);
+        }
+        person::find(self, i).and_then(|end| self.hit(Kind::Person, i, end))
+    }
+
     /// A word that starts with a letter. Returns where to go on.
     fn word(&mut self, i: usize, first: u8) -> usize {
+        let named = first.is_ascii_uppercase() || first == b'u' && self.at(i + 1) == b'l' && self.at(i + 2) == b'.';
+        if named && let Some(end) = self.named(i) {
+            return end;
+        }
         if may_start(first, self.at(i + 1)) {
             if let Some(end) = token::jwt(self, i).and_then(|end| self.hit(Kind::Jwt, i, end)) {
                 return end;
@@ -224,6 +287,12 @@ impl<'s> Scan<'s> {
         }
         if let Some((kind, start, end)) = number::find(self, i, end)
             && let Some(end) = self.hit(kind, start, end)
+        {
+            return end;
+        }
+        if matches!(self.at(end), b' ' | b',' | b'/' | b'-')
+            && !is_word(self.before(i))
+            && let Some(end) = postal::at_number(self, i, end).and_then(|end| self.hit(Kind::PostalAddress, i, end))
         {
             return end;
         }

@@ -1,0 +1,426 @@
+//! What the words before a value, or the names of its member, say of it: that it is a person's name or a postal address.
+//!
+//! One vocabulary ([`lexicon`](super::lexicon)) and one reading for both: `customerName`, `customer_name` and `Customer name:` say the same. A
+//! word that makes a name one of things (`tool_name`, `host name`, `ip_address`) takes the meaning away; a `name` alone is a person's only beside
+//! other things of a person.
+
+use super::context::Words;
+use super::lexicon::{Folded, Sense, Senses, senses};
+use super::{Beside, Names, Scan};
+
+/// How many words of a label count.
+const WORDS: usize = 3;
+
+/// How far before a value its label may begin, in bytes.
+const LABEL_MAX: usize = 64;
+
+/// What is said of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Says {
+    /// A person's name: `first_name`.
+    Person,
+    /// The name of someone: `customer_name`.
+    NameOfRole,
+    /// Someone: `author`.
+    Role,
+    /// A name: `name`.
+    Name,
+    /// An account, which is a person's: `username`.
+    Account,
+    /// A street with a house number, or a whole postal address.
+    Street,
+    /// An address, postal or not.
+    Address,
+    /// A postal code.
+    Postcode,
+}
+
+/// What stands before a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Before {
+    Nothing,
+    /// A label or a member's name.
+    Label(Says),
+    Greeting,
+    SignOff,
+    Title,
+    /// `my name is`.
+    Myself,
+    /// `approved by`, `assigned to`.
+    Act,
+    /// `user`, `passenger`.
+    Role,
+    /// `lives at`, `sent to`.
+    Live,
+}
+
+/// The last words of a label or a name, the last first.
+#[derive(Default)]
+struct Tail<'t> {
+    words: [&'t str; WORDS],
+    senses: [Senses; WORDS],
+    count: usize,
+}
+
+impl<'t> Tail<'t> {
+    fn of(text: &'t [u8]) -> Tail<'t> {
+        let mut tail = Tail::default();
+        let mut words = Words::of(text);
+        while let Some(word) = words.next() {
+            let [last, before, _] = tail.words;
+            tail.words = [std::str::from_utf8(word).unwrap_or(""), last, before];
+            tail.count += 1;
+        }
+        for (senses_of, word) in tail.senses.iter_mut().zip(tail.words) {
+            *senses_of = senses(word);
+        }
+        tail
+    }
+
+    fn has(&self, at: usize, sense: Sense) -> bool {
+        self.senses.get(at).is_some_and(|senses| senses.has(sense))
+    }
+
+    /// Whether any of its words has a sense.
+    fn any(&self, sense: Sense) -> bool {
+        (0..WORDS).any(|at| self.has(at, sense))
+    }
+
+    /// What it says of the value after it. In running text an unknown word before `name` may be anything.
+    fn says(&self, in_text: bool) -> Option<Says> {
+        let last = *self.senses.first()?;
+        if last.has(Sense::OwnName) {
+            return Some(Says::Person);
+        }
+        if last.has(Sense::Account) {
+            return Some(Says::Account);
+        }
+        if last.has(Sense::Street) {
+            return (!self.has(1, Sense::Technical)).then_some(Says::Street);
+        }
+        if last.has(Sense::Postcode) {
+            return Some(Says::Postcode);
+        }
+        if last.has(Sense::Name) {
+            return self.says_name(1, in_text);
+        }
+        if last.has(Sense::Address) {
+            return self.says_address(in_text);
+        }
+        if last.has(Sense::Line) {
+            return (self.any(Sense::Address) || self.any(Sense::Where)).then_some(Says::Street);
+        }
+        let to = matches!(self.words[0].to_ascii_lowercase().as_str(), "to" | "at" | "by" | "from");
+        if to && self.has(1, Sense::Where) {
+            return Some(Says::Street);
+        }
+        if to && (self.has(1, Sense::Act) || self.count == 1) {
+            return Some(Says::Role);
+        }
+        if last.has(Sense::Where) && (self.has(1, Sense::Address) || self.has(2, Sense::Address)) {
+            return Some(Says::Street);
+        }
+        if last.has(Sense::Role) {
+            return (!self.has(1, Sense::Technical)).then_some(Says::Role);
+        }
+        if last.has(Sense::Where) && self.count == 1 {
+            return Some(Says::Address);
+        }
+        if last.is_known() { None } else { self.says_compound() }
+    }
+
+    /// The word at `at` stands before `name`.
+    fn says_name(&self, at: usize, in_text: bool) -> Option<Says> {
+        let Some(before) = self.senses.get(at).filter(|_| self.count > at) else { return Some(Says::Name) };
+        let user = |word: &str| matches!(word.to_ascii_lowercase().as_str(), "user" | "users" | "screen" | "login");
+        if before.has(Sense::Part) {
+            Some(Says::Person)
+        } else if self.words.get(at).is_some_and(|word| user(word)) {
+            Some(Says::Account)
+        } else if before.has(Sense::Role) {
+            Some(Says::NameOfRole)
+        } else if before.has(Sense::Display) {
+            Some(Says::Role)
+        } else if before.has(Sense::Name) && self.has(at, Sense::Name) && in_text {
+            Some(Says::Name)
+        } else {
+            None
+        }
+    }
+
+    fn says_address(&self, in_text: bool) -> Option<Says> {
+        if self.any(Sense::Technical) {
+            return None;
+        }
+        match self.count {
+            1 => Some(Says::Address),
+            _ if self.has(1, Sense::Where) || self.has(1, Sense::Role) => Some(Says::Street),
+            _ if in_text || self.has(1, Sense::Address) => Some(Says::Address),
+            _ => None,
+        }
+    }
+
+    /// Words written as one: `customername`, `kundenname`, `ipaddress`.
+    fn says_compound(&self) -> Option<Says> {
+        const NAMES: [&str; 7] = ["names", "name", "naam", "namn", "navn", "nimi", "nombre"];
+        const ADDRESSES: [&str; 6] = ["address", "adresse", "anschrift", "adress", "adres", "osoite"];
+        let folded = Folded::of(self.words[0])?;
+        let word = folded.text();
+        let prefix = |ends: &[&str]| ends.iter().find_map(|end| word.strip_suffix(end)).filter(|prefix| prefix.len() > 1);
+        if let Some(prefix) = prefix(&NAMES) {
+            let before = Tail { words: ["", prefix, ""], senses: [Senses::default(), senses(prefix), Senses::default()], count: 2 };
+            return before.says_name(1, false);
+        }
+        let prefix = senses(prefix(&ADDRESSES)?);
+        (prefix.has(Sense::Where) || prefix.has(Sense::Role)).then_some(Says::Street)
+    }
+}
+
+/// The end of a name without digits and marks: `address_line_2` is `address_line`.
+fn trimmed(name: &str) -> &[u8] {
+    let name = name.trim_end_matches(|c: char| !c.is_alphabetic()).as_bytes();
+    name.get(name.len().saturating_sub(LABEL_MAX)..).unwrap_or(name)
+}
+
+/// What a member's names say of its value.
+pub(super) fn of_names(names: &Names<'_>) -> Option<Says> {
+    let Names([mut name, mut above, further], beside) = *names;
+    if !may_say(name) {
+        return None;
+    }
+    if senses(name).has(Sense::Wrapper) {
+        (name, above) = (above, further);
+    }
+    let tail = Tail::of(trimmed(name));
+    let above = || Tail::of(trimmed(above));
+    if tail.count == 1 && tail.has(0, Sense::Part) && above().has(0, Sense::Name) {
+        return Some(Says::Person);
+    }
+    let of_person = || beside.person || above().any(Sense::Role) || above().any(Sense::Personal);
+    let of_address = || beside.street || above().any(Sense::Address) || above().any(Sense::Where);
+    match tail.says(false) {
+        Some(Says::Name) if of_person() => Some(Says::NameOfRole),
+        Some(Says::Address) if beside.person || above().any(Sense::Role) => Some(Says::Street),
+        Some(Says::Postcode) => of_address().then_some(Says::Postcode),
+        None if tail.count == 1 && tail.has(0, Sense::Line) && of_address() => Some(Says::Street),
+        said => said,
+    }
+}
+
+/// Whether a name may say anything, by its last letters; spares nearly all names the rest.
+fn may_say(name: &str) -> bool {
+    let mut letters = name.bytes().rev().filter(|b| b.is_ascii_alphabetic() || *b >= 0x80);
+    match (letters.next(), letters.next()) {
+        (Some(last), Some(before)) => last >= 0x80 || ENDS.holds(before, last),
+        _ => false,
+    }
+}
+
+/// The last two letters of words that can end a label.
+struct Ends([u32; 32]);
+
+impl Ends {
+    fn holds(&self, before: u8, last: u8) -> bool {
+        before >= 0x80 || self.0.get(usize::from(last & 31)).copied().unwrap_or(0) & (1 << (before & 31)) != 0
+    }
+}
+
+static ENDS: std::sync::LazyLock<Ends> = std::sync::LazyLock::new(|| {
+    const SAYING: [Sense; 11] = [
+        Sense::Name,
+        Sense::OwnName,
+        Sense::Part,
+        Sense::Role,
+        Sense::Account,
+        Sense::Address,
+        Sense::Street,
+        Sense::Line,
+        Sense::Postcode,
+        Sense::Where,
+        Sense::Wrapper,
+    ];
+    let mut ends = Ends([0; 32]);
+    for word in SAYING.iter().flat_map(|sense| super::lexicon::words(*sense)).chain(["to", "by", "at", "from"]) {
+        if let [.., before, last] = word.as_bytes()
+            && let Some(slot) = ends.0.get_mut(usize::from(last & 31))
+        {
+            *slot |= 1 << (before & 31);
+        }
+    }
+    ends
+});
+
+/// Whether a member of that name belongs to a person, or to an address with a street: what [`Beside`] tells of its neighbours.
+pub(in crate::privacy) fn beside(name: &str) -> Beside {
+    let tail = Tail::of(trimmed(name));
+    let person = tail.has(0, Sense::Personal) || tail.says(false) == Some(Says::Person);
+    let line = tail.has(0, Sense::Line) && tail.count == 1;
+    Beside { person, street: line || tail.says(false) == Some(Says::Street) }
+}
+
+/// Whether what stands beside a member of that name can change what it says.
+pub(in crate::privacy) fn heeds_neighbours(name: &str) -> bool {
+    may_say(name) && matches!(Tail::of(trimmed(name)).says(false), Some(Says::Name | Says::Postcode | Says::Address))
+}
+
+/// What stands before the value at `i`: a label and a separator, words of a sentence, or at the start of a text the names above it.
+pub(super) fn before(scan: &Scan<'_>, i: usize) -> Before {
+    let behind = scan.behind(i, LABEL_MAX);
+    let wrapping = |b: &u8| matches!(b, b'"' | b'\'' | b'\\' | b'[' | b'*' | b'`' | b' ' | b'\t' | b'\n' | b'\r' | b'(' | b'_');
+    let gap = behind.iter().rev().take_while(|b| wrapping(b)).count();
+    let (rest, gap) = behind.split_at(behind.len() - gap);
+    let line = gap.contains(&b'\n');
+    match rest.last() {
+        None if behind.len() == i => names_before(scan),
+        None => Before::Nothing,
+        Some(b':' | b'=') => label_before(rest, false),
+        Some(b'>') => label_before(rest, true),
+        Some(b',' | b'!') if line => sentence_before(rest, true),
+        Some(b',') => match sentence_before(rest, false) {
+            Before::Greeting => Before::Greeting,
+            _ => Before::Nothing,
+        },
+        Some(b'.') if gap == b" " => match sentence_before(rest, false) {
+            Before::Title => Before::Title,
+            _ => Before::Nothing,
+        },
+        Some(_) if line => sentence_before(rest, true),
+        Some(_) if gap == b" " => sentence_before(rest, false),
+        Some(_) => Before::Nothing,
+    }
+}
+
+fn names_before(scan: &Scan<'_>) -> Before {
+    of_names(&scan.names).map_or(Before::Nothing, Before::Label)
+}
+
+/// The last words of `text` that belong together: letters, and single blanks and joining marks between them.
+fn phrase(text: &[u8]) -> &[u8] {
+    let mut start = text.len();
+    let mut joined = false;
+    for (at, b) in text.iter().enumerate().rev() {
+        let letter = b.is_ascii_alphabetic() || *b >= 0x80;
+        let joins = matches!(b, b' ' | b'_' | b'-' | b'.' | b'\'' | b'/');
+        if !letter && (!joins || joined) {
+            break;
+        }
+        joined = joins;
+        if letter {
+            start = at;
+        }
+    }
+    text.get(start..).unwrap_or(&[])
+}
+
+fn label_before(rest: &[u8], tag: bool) -> Before {
+    let end = rest.iter().rposition(|b| !matches!(b, b':' | b'=' | b'>' | b'"' | b'\'' | b'\\' | b'*' | b' ' | b'`' | b']' | b')'));
+    let Some(end) = end else { return Before::Nothing };
+    let label = rest.get(..=end).unwrap_or(rest);
+    let digits = label.iter().rev().take_while(|b| b.is_ascii_digit() || **b == b'_').count();
+    let label = label.get(..label.len() - digits).unwrap_or(label);
+    let words = phrase(label);
+    let opened = label.len() > words.len() && label.get(label.len() - words.len() - 1) == Some(&b'<');
+    let arrow = matches!(rest, [.., b'-' | b'=', b'>']);
+    if tag && !opened && !arrow {
+        return Before::Nothing;
+    }
+    // Of a blank-separated label only the last words count, of `tool_name` all.
+    let tail = Tail::of(words);
+    let joined = words.iter().rev().take_while(|b| **b != b' ').any(|b| matches!(b, b'_' | b'-' | b'.'));
+    match tail.says(!joined) {
+        Some(says) => Before::Label(says),
+        None if tail.has(0, Sense::SignOff) => Before::Nothing,
+        None if tail.has(0, Sense::Live) && tail.has(0, Sense::Address) => Before::Live,
+        None => Before::Nothing,
+    }
+}
+
+fn sentence_before(rest: &[u8], line: bool) -> Before {
+    let rest = rest.strip_suffix(b",").or(rest.strip_suffix(b"!")).or(rest.strip_suffix(b".")).unwrap_or(rest);
+    let words = phrase(rest);
+    let tail = Tail::of(words);
+    let last = tail.words[0];
+    if line {
+        return if tail.any(Sense::SignOff) { Before::SignOff } else { Before::Nothing };
+    }
+    let is = |known: &[&str]| known.iter().any(|word| last.eq_ignore_ascii_case(word));
+    if tail.has(0, Sense::Title) && last.chars().next().is_some_and(|c| c.is_uppercase() || last.len() > 5) {
+        Before::Title
+    } else if tail.has(0, Sense::Greeting) && (tail.count < 3 || tail.has(1, Sense::Greeting)) {
+        Before::Greeting
+    } else if tail.has(0, Sense::CallMe) || is(&["is", "ist", "est", "e"]) && tail.has(1, Sense::Name) {
+        Before::Myself
+    } else if is(&["by", "to", "with", "of"]) && (tail.has(1, Sense::Act) || tail.words[1].eq_ignore_ascii_case("behalf")) {
+        if is(&["to"]) && tail.has(1, Sense::Live) { Before::Live } else { Before::Act }
+    } else if is(&["to", "at", "in", "a", "en", "au", "op", "pod", "from"]) && (tail.has(1, Sense::Live) || tail.has(2, Sense::Live)) {
+        Before::Live
+    } else if tail.has(0, Sense::Role) && last.starts_with(|c: char| c.is_lowercase()) {
+        Before::Role
+    } else {
+        Before::Nothing
+    }
+}
+
+/// Whether something of a person is named close after `end`: `Name: Jane Doe, phone: ...`.
+pub(super) fn person_follows(scan: &Scan<'_>, end: usize) -> bool {
+    let rest = scan.slice(end, end + LABEL_MAX);
+    let mut words = Words::of(rest);
+    while let Some(word) = words.next() {
+        if std::str::from_utf8(word).is_ok_and(|word| senses(word).has(Sense::Personal)) {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(name: &str) -> Option<Says> {
+        of_names(&Names::of(name))
+    }
+
+    #[test]
+    fn names_say_what_they_hold_in_any_spelling_and_language() {
+        for name in ["first_name", "lastName", "FullName", "fullname", "Vorname", "prénom", "apellidos", "cognome", "achternaam", "imię", "nazwisko", "sukunimi", "efternamn", "氏名"] {
+            assert_eq!(said(name), Some(Says::Person), "{name}");
+        }
+        for name in ["customer_name", "patientName", "passenger-name", "Kundenname", "recipient_name"] {
+            assert_eq!(said(name), Some(Says::NameOfRole), "{name}");
+        }
+        for name in ["author", "assigned_to", "created_by", "passengers", "displayName"] {
+            assert_eq!(said(name), Some(Says::Role), "{name}");
+        }
+        for name in ["street", "billing_address", "shippingAddress", "address_line_1", "Lieferadresse", "straße", "calle", "homeAddress"] {
+            assert!(matches!(said(name), Some(Says::Street | Says::Address)), "{name}");
+        }
+        for name in ["user_name", "username", "nickname"] {
+            assert_eq!(said(name), Some(Says::Account), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_of_things_say_nothing() {
+        for name in ["tool_name", "hostname", "file_name", "event_name", "ip_address", "mac_address", "emailAddress", "wallet_address", "server.address", "service.name", "", "x", "rename", "memory_address", "status"] {
+            assert_eq!(said(name), None, "{name}");
+        }
+        assert_eq!(said("name"), Some(Says::Name));
+        assert_eq!(said("address"), Some(Says::Address));
+        assert_eq!(said("zip"), None);
+    }
+
+    #[test]
+    fn what_stands_above_and_beside_makes_a_name_sure() {
+        let above = |name, above| of_names(&Names([name, above, ""], Beside::default()));
+        assert_eq!(above("name", "passenger"), Some(Says::NameOfRole));
+        assert_eq!(above("first", "name"), Some(Says::Person));
+        assert_eq!(above("line1", "shipping_address"), Some(Says::Street));
+        assert_eq!(above("zip", "address"), Some(Says::Postcode));
+        assert_eq!(above("name", "tools"), Some(Says::Name));
+        assert_eq!(above("stringValue", "first_name"), Some(Says::Person));
+        assert_eq!(of_names(&Names(["name", "", ""], Beside { person: true, street: false })), Some(Says::NameOfRole));
+        assert!(beside("email").person && beside("date_of_birth").person && !beside("version").person);
+        assert!(beside("street").street && beside("line1").street);
+    }
+}
