@@ -86,7 +86,8 @@ impl<'j> Job<'j> {
             *name = Cow::Owned(scrubbed);
         }
         let pair = pair.filter(|_| PAIR_VALUES.contains(&&**name));
-        let place = Place::member(parent, name).called(pair).beside(beside);
+        let place = Place::member(parent, name).called(pair);
+        let place = place.saying(detect::of_names(place.names().0, beside));
         match self.declared(pair.unwrap_or(name), value, &place) {
             Some(declared) if declared.rule.method == Method::Remove && is_secret(value, declared.grade) => {
                 self.count(&declared.rule.id);

@@ -11,6 +11,7 @@
 use std::ops::BitOr;
 
 use super::Scan;
+use super::label::{self, Says};
 use super::topics::{self, Topic};
 
 /// How far behind a candidate a word may stand to be its label, in bytes.
@@ -22,10 +23,10 @@ const NEAR: usize = 14;
 /// Longer words are no labels.
 const WORD_MAX: usize = 32;
 
-/// The names under which a text stands, the nearest first: its member's, then those above. Empty where there are none. And what its
-/// member stands beside.
+/// The names under which a text stands, the nearest first: its member's, then those above. Empty where there are none. And what they say
+/// of it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Names<'n>(pub [&'n str; 3], pub Beside);
+pub struct Names<'n>(pub [&'n str; 3], pub Option<Says>);
 
 /// What the members beside one are about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +48,8 @@ impl BitOr for Beside {
 impl<'n> Names<'n> {
     /// A single name.
     pub fn of(name: &'n str) -> Self {
-        Names([name, "", ""], Beside::default())
+        let names = [name, "", ""];
+        Names(names, label::of_names(names, Beside::default()))
     }
 
     /// The nearest name.

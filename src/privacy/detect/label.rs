@@ -4,9 +4,12 @@
 //! word that makes a name one of things (`tool_name`, `host name`, `ip_address`) takes the meaning away; a `name` alone is a person's only beside
 //! other things of a person.
 
+use std::cell::OnceCell;
+use std::sync::LazyLock;
+
 use super::context::Words;
 use super::lexicon::{Folded, Sense, Senses, senses};
-use super::{Beside, Names, Scan};
+use super::{Beside, Scan};
 
 /// How many words of a label count.
 const WORDS: usize = 3;
@@ -16,7 +19,7 @@ const LABEL_MAX: usize = 64;
 
 /// What is said of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Says {
+pub enum Says {
     /// A person's name: `first_name`.
     Person,
     /// The name of someone: `customer_name`.
@@ -58,7 +61,7 @@ pub(super) enum Before {
 #[derive(Default)]
 struct Tail<'t> {
     words: [&'t str; WORDS],
-    senses: [Senses; WORDS],
+    senses: [OnceCell<Senses>; WORDS],
     count: usize,
 }
 
@@ -71,14 +74,23 @@ impl<'t> Tail<'t> {
             tail.words = [std::str::from_utf8(word).unwrap_or(""), last, before];
             tail.count += 1;
         }
-        for (senses_of, word) in tail.senses.iter_mut().zip(tail.words) {
-            *senses_of = senses(word);
-        }
         tail
     }
 
+    fn word(&self, at: usize) -> &'t str {
+        self.words.get(at).copied().unwrap_or("")
+    }
+
+    fn senses(&self, at: usize) -> Senses {
+        let word = self.word(at);
+        match self.senses.get(at) {
+            Some(cell) if !word.is_empty() => *cell.get_or_init(|| senses(word)),
+            _ => Senses::default(),
+        }
+    }
+
     fn has(&self, at: usize, sense: Sense) -> bool {
-        self.senses.get(at).is_some_and(|senses| senses.has(sense))
+        self.senses(at).has(sense)
     }
 
     /// Whether any of its words has a sense.
@@ -88,7 +100,7 @@ impl<'t> Tail<'t> {
 
     /// What it says of the value after it. In running text an unknown word before `name` may be anything.
     fn says(&self, in_text: bool) -> Option<Says> {
-        let last = *self.senses.first()?;
+        let last = self.senses(0);
         if last.has(Sense::OwnName) {
             return Some(Says::Person);
         }
@@ -110,7 +122,7 @@ impl<'t> Tail<'t> {
         if last.has(Sense::Line) {
             return (self.any(Sense::Address) || self.any(Sense::Where)).then_some(Says::Street);
         }
-        let to = matches!(self.words[0].to_ascii_lowercase().as_str(), "to" | "at" | "by" | "from");
+        let to = matches!(self.word(0).to_ascii_lowercase().as_str(), "to" | "at" | "by" | "from");
         if to && self.has(1, Sense::Where) {
             return Some(Says::Street);
         }
@@ -131,11 +143,14 @@ impl<'t> Tail<'t> {
 
     /// The word at `at` stands before `name`.
     fn says_name(&self, at: usize, in_text: bool) -> Option<Says> {
-        let Some(before) = self.senses.get(at).filter(|_| self.count > at) else { return Some(Says::Name) };
+        if self.count <= at {
+            return Some(Says::Name);
+        }
+        let before = self.senses(at);
         let user = |word: &str| matches!(word.to_ascii_lowercase().as_str(), "user" | "users" | "screen" | "login");
         if before.has(Sense::Part) {
             Some(Says::Person)
-        } else if self.words.get(at).is_some_and(|word| user(word)) {
+        } else if user(self.word(at)) {
             Some(Says::Account)
         } else if before.has(Sense::Role) {
             Some(Says::NameOfRole)
@@ -164,11 +179,11 @@ impl<'t> Tail<'t> {
     fn says_compound(&self) -> Option<Says> {
         const NAMES: [&str; 7] = ["names", "name", "naam", "namn", "navn", "nimi", "nombre"];
         const ADDRESSES: [&str; 6] = ["address", "adresse", "anschrift", "adress", "adres", "osoite"];
-        let folded = Folded::of(self.words[0])?;
+        let folded = Folded::of(self.word(0))?;
         let word = folded.text();
         let prefix = |ends: &[&str]| ends.iter().find_map(|end| word.strip_suffix(end)).filter(|prefix| prefix.len() > 1);
         if let Some(prefix) = prefix(&NAMES) {
-            let before = Tail { words: ["", prefix, ""], senses: [Senses::default(), senses(prefix), Senses::default()], count: 2 };
+            let before = Tail { words: ["", prefix, ""], count: 2, ..Tail::default() };
             return before.says_name(1, false);
         }
         let prefix = senses(prefix(&ADDRESSES)?);
@@ -182,9 +197,8 @@ fn trimmed(name: &str) -> &[u8] {
     name.get(name.len().saturating_sub(LABEL_MAX)..).unwrap_or(name)
 }
 
-/// What a member's names say of its value.
-pub(super) fn of_names(names: &Names<'_>) -> Option<Says> {
-    let Names([mut name, mut above, further], beside) = *names;
+/// What a member's names say of its value, the nearest first, and what it stands beside.
+pub(in crate::privacy) fn of_names([mut name, mut above, further]: [&str; 3], beside: Beside) -> Option<Says> {
     if !may_say(name) {
         return None;
     }
@@ -207,25 +221,65 @@ pub(super) fn of_names(names: &Names<'_>) -> Option<Says> {
     }
 }
 
-/// Whether a name may say anything, by its last letters; spares nearly all names the rest.
+/// Whether a name may say anything, by its last two letters and then by a hash of its last word; spares nearly all names the rest.
 fn may_say(name: &str) -> bool {
-    let mut letters = name.bytes().rev().filter(|b| b.is_ascii_alphabetic() || *b >= 0x80);
-    match (letters.next(), letters.next()) {
-        (Some(last), Some(before)) => last >= 0x80 || ENDS.holds(before, last),
-        _ => false,
+    let name = name.as_bytes();
+    let end = name.iter().rposition(|b| b.is_ascii_alphabetic() || *b >= 0x80).map_or(0, |at| at + 1);
+    let (Some(last), Some(before)) = (end.checked_sub(1).and_then(|at| name.get(at)), end.checked_sub(2).and_then(|at| name.get(at))) else {
+        return false;
+    };
+    if *last >= 0x80 || *before >= 0x80 {
+        return true;
+    }
+    let known = &*LAST_WORDS;
+    if !known.ends(*before, *last) {
+        return false;
+    }
+    let letters = name.get(..end).unwrap_or(name);
+    known.holds(last_word(letters)) || COMPOUND_ENDS.iter().any(|compound| {
+        letters.len().checked_sub(compound.len()).and_then(|at| letters.get(at..)).is_some_and(|tail| tail.eq_ignore_ascii_case(compound))
+    })
+}
+
+/// The letters at the end of a name that are one word.
+fn last_word(name: &[u8]) -> &[u8] {
+    let mut after = 0;
+    let start = name.iter().rposition(|b| {
+        let ends = !(b.is_ascii_alphabetic() || *b >= 0x80) || b.is_ascii_lowercase() && u8::is_ascii_uppercase(&after);
+        after = *b;
+        ends
+    });
+    name.get(start.map_or(0, |at| at + 1)..).unwrap_or(name)
+}
+
+/// How words end that are made of `name` or `address` and a word before it.
+const COMPOUND_ENDS: [&[u8]; 10] =
+    [b"name", b"names", b"naam", b"namn", b"navn", b"dress", b"dresse", b"chrift", b"adres", b"osoite"];
+
+/// The words that can end a label: their last two letters, and their hashes, as bitmaps.
+struct LastWords {
+    hashes: [u64; 64],
+    ends: [u32; 32],
+}
+
+impl LastWords {
+    fn slot(word: &[u8]) -> (usize, u64) {
+        let hash = word.iter().fold(0u32, |hash, b| hash.wrapping_mul(31).wrapping_add(u32::from(b | 0x20)));
+        let hash = hash ^ (hash >> 12);
+        ((hash >> 6) as usize % 64, 1 << (hash % 64))
+    }
+
+    fn holds(&self, word: &[u8]) -> bool {
+        let (slot, bit) = LastWords::slot(word);
+        self.hashes.get(slot).is_some_and(|bits| bits & bit != 0)
+    }
+
+    fn ends(&self, before: u8, last: u8) -> bool {
+        self.ends.get(usize::from(last & 31)).is_some_and(|bits| bits & (1 << (before & 31)) != 0)
     }
 }
 
-/// The last two letters of words that can end a label.
-struct Ends([u32; 32]);
-
-impl Ends {
-    fn holds(&self, before: u8, last: u8) -> bool {
-        before >= 0x80 || self.0.get(usize::from(last & 31)).copied().unwrap_or(0) & (1 << (before & 31)) != 0
-    }
-}
-
-static ENDS: std::sync::LazyLock<Ends> = std::sync::LazyLock::new(|| {
+static LAST_WORDS: LazyLock<LastWords> = LazyLock::new(|| {
     const SAYING: [Sense; 11] = [
         Sense::Name,
         Sense::OwnName,
@@ -239,15 +293,19 @@ static ENDS: std::sync::LazyLock<Ends> = std::sync::LazyLock::new(|| {
         Sense::Where,
         Sense::Wrapper,
     ];
-    let mut ends = Ends([0; 32]);
+    let mut known = LastWords { hashes: [0; 64], ends: [0; 32] };
     for word in SAYING.iter().flat_map(|sense| super::lexicon::words(*sense)).chain(["to", "by", "at", "from"]) {
+        let (slot, bit) = LastWords::slot(word.as_bytes());
+        if let Some(bits) = known.hashes.get_mut(slot) {
+            *bits |= bit;
+        }
         if let [.., before, last] = word.as_bytes()
-            && let Some(slot) = ends.0.get_mut(usize::from(last & 31))
+            && let Some(bits) = known.ends.get_mut(usize::from(last & 31))
         {
-            *slot |= 1 << (before & 31);
+            *bits |= 1 << (before & 31);
         }
     }
-    ends
+    known
 });
 
 /// Whether a member of that name belongs to a person, or to an address with a street: what [`Beside`] tells of its neighbours.
@@ -260,7 +318,10 @@ pub(in crate::privacy) fn beside(name: &str) -> Beside {
 
 /// Whether what stands beside a member of that name can change what it says.
 pub(in crate::privacy) fn heeds_neighbours(name: &str) -> bool {
-    may_say(name) && matches!(Tail::of(trimmed(name)).says(false), Some(Says::Name | Says::Postcode | Says::Address))
+    const ENDS: [&[u8]; 11] = [b"me", b"es", b"om", b"re", b"am", b"mn", b"vn", b"ip", b"de", b"ss", b"lz"];
+    let end = name.as_bytes().get(name.len().saturating_sub(2)..).unwrap_or(&[]);
+    let may = ENDS.iter().any(|known| end.eq_ignore_ascii_case(known)) || !end.is_ascii();
+    may && may_say(name) && matches!(Tail::of(trimmed(name)).says(false), Some(Says::Name | Says::Postcode | Says::Address))
 }
 
 /// What stands before the value at `i`: a label and a separator, words of a sentence, or at the start of a text the names above it.
@@ -291,7 +352,7 @@ pub(super) fn before(scan: &Scan<'_>, i: usize) -> Before {
 }
 
 fn names_before(scan: &Scan<'_>) -> Before {
-    of_names(&scan.names).map_or(Before::Nothing, Before::Label)
+    scan.names.1.map_or(Before::Nothing, Before::Label)
 }
 
 /// The last words of `text` that belong together: letters, and single blanks and joining marks between them.
@@ -339,7 +400,7 @@ fn sentence_before(rest: &[u8], line: bool) -> Before {
     let rest = rest.strip_suffix(b",").or(rest.strip_suffix(b"!")).or(rest.strip_suffix(b".")).unwrap_or(rest);
     let words = phrase(rest);
     let tail = Tail::of(words);
-    let last = tail.words[0];
+    let last = tail.word(0);
     if line {
         return if tail.any(Sense::SignOff) { Before::SignOff } else { Before::Nothing };
     }
@@ -350,7 +411,7 @@ fn sentence_before(rest: &[u8], line: bool) -> Before {
         Before::Greeting
     } else if tail.has(0, Sense::CallMe) || is(&["is", "ist", "est", "e"]) && tail.has(1, Sense::Name) {
         Before::Myself
-    } else if is(&["by", "to", "with", "of"]) && (tail.has(1, Sense::Act) || tail.words[1].eq_ignore_ascii_case("behalf")) {
+    } else if is(&["by", "to", "with", "of"]) && (tail.has(1, Sense::Act) || tail.word(1).eq_ignore_ascii_case("behalf")) {
         if is(&["to"]) && tail.has(1, Sense::Live) { Before::Live } else { Before::Act }
     } else if is(&["to", "at", "in", "a", "en", "au", "op", "pod", "from"]) && (tail.has(1, Sense::Live) || tail.has(2, Sense::Live)) {
         Before::Live
@@ -375,10 +436,11 @@ pub(super) fn person_follows(scan: &Scan<'_>, end: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Names;
     use super::*;
 
     fn said(name: &str) -> Option<Says> {
-        of_names(&Names::of(name))
+        Names::of(name).1
     }
 
     #[test]
@@ -412,14 +474,14 @@ mod tests {
 
     #[test]
     fn what_stands_above_and_beside_makes_a_name_sure() {
-        let above = |name, above| of_names(&Names([name, above, ""], Beside::default()));
+        let above = |name, above| of_names([name, above, ""], Beside::default());
         assert_eq!(above("name", "passenger"), Some(Says::NameOfRole));
         assert_eq!(above("first", "name"), Some(Says::Person));
         assert_eq!(above("line1", "shipping_address"), Some(Says::Street));
         assert_eq!(above("zip", "address"), Some(Says::Postcode));
         assert_eq!(above("name", "tools"), Some(Says::Name));
         assert_eq!(above("stringValue", "first_name"), Some(Says::Person));
-        assert_eq!(of_names(&Names(["name", "", ""], Beside { person: true, street: false })), Some(Says::NameOfRole));
+        assert_eq!(of_names(["name", "", ""], Beside { person: true, street: false }), Some(Says::NameOfRole));
         assert!(beside("email").person && beside("date_of_birth").person && !beside("version").person);
         assert!(beside("street").street && beside("line1").street);
     }

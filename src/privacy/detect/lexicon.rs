@@ -4,6 +4,7 @@
 //! letters. To teach the engine a word, add it under its sense; a word may have several.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
 use super::given_names;
@@ -211,8 +212,31 @@ impl Senses {
     }
 }
 
-static BY_WORD: LazyLock<HashMap<&'static str, Senses>> = LazyLock::new(|| {
-    let mut by_word: HashMap<&'static str, Senses> = HashMap::new();
+/// A short hash is enough for words that we wrote ourselves (FNV-1a).
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for b in bytes {
+            self.0 = (self.0 ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+type ByWord = HashMap<&'static str, Senses, BuildHasherDefault<Fnv>>;
+
+static BY_WORD: LazyLock<ByWord> = LazyLock::new(|| {
+    let mut by_word = ByWord::default();
     for (sense, words) in WORDS {
         for word in words.split_whitespace() {
             by_word.entry(word).or_default().0 |= 1 << *sense as u8;
@@ -244,14 +268,15 @@ impl Folded {
             return None;
         }
         let mut folded = Folded { buffer: [0; WORD_MAX + 4], length: 0 };
+        if word.is_ascii() {
+            folded.length = word.len();
+            folded.buffer.iter_mut().zip(word.bytes()).for_each(|(slot, b)| *slot = b.to_ascii_lowercase());
+            return Some(folded);
+        }
         for c in word.chars() {
-            if c.is_ascii() {
-                folded.push(c.to_ascii_lowercase());
-            } else {
-                let (base, more) = unaccented(c.to_lowercase().next().unwrap_or(c));
-                folded.push(base);
-                more.into_iter().for_each(|c| folded.push(c));
-            }
+            let (base, more) = unaccented(c.to_lowercase().next().unwrap_or(c));
+            folded.push(base);
+            more.into_iter().for_each(|c| folded.push(c));
         }
         Some(folded)
     }
@@ -335,6 +360,9 @@ pub(super) fn is_ideograph(c: char) -> bool {
 
 /// The word that starts at `start`; `None` where none does.
 pub(super) fn word_at(text: &str, start: usize) -> Option<Word> {
+    if let Some(word) = plain_word_at(text, start) {
+        return Some(word);
+    }
     let rest = text.get(start..)?;
     let first = rest.chars().next()?;
     if is_ideograph(first) {
@@ -361,6 +389,19 @@ pub(super) fn word_at(text: &str, start: usize) -> Option<Word> {
     let form = writing.form(rest.get(..end)?);
     let stop = form == Form::Initial && rest.get(end..)?.starts_with('.');
     Some(Word { end: start + end + usize::from(stop), form, length })
+}
+
+/// The same for the usual word: a capital and small letters, or small letters only, all ASCII, and none of the marks that may go on.
+fn plain_word_at(text: &str, start: usize) -> Option<Word> {
+    let rest = text.as_bytes().get(start..)?;
+    let length = 1 + rest.get(1..)?.iter().take(WORD_MAX).take_while(|b| b.is_ascii_lowercase()).count();
+    let ends = rest.get(length).is_none_or(|b| b.is_ascii() && !b.is_ascii_alphabetic() && !matches!(b, b'\'' | b'-'));
+    let form = match rest.first()? {
+        b'A'..=b'Z' if length > 1 => Form::Capital,
+        b'a'..=b'z' => Form::Small,
+        _ => return None,
+    };
+    (ends && length <= WORD_MAX).then_some(Word { end: start + length, form, length })
 }
 
 /// How many capitals and small letters a word has, and where.

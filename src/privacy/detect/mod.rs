@@ -47,7 +47,8 @@ mod url;
 pub(super) mod key_name;
 
 pub use context::{Beside, Names};
-pub(super) use label::{beside, heeds_neighbours};
+pub use label::Says;
+pub(super) use label::{beside, heeds_neighbours, of_names};
 pub use kind::{Kind, Kinds};
 
 use context::Context;
@@ -79,11 +80,6 @@ pub fn is_dull(text: &str) -> bool {
     text.len() <= PLAIN_MAX
         && text.bytes().all(|b| matches!(class(b), Class::Letter | Class::Plain))
         && !text.as_bytes().windows(2).any(|pair| matches!(pair, [b' ', second] if second.is_ascii_uppercase()))
-}
-
-/// Whether the names above a text may say that it is somebody's name or address, whatever it looks like.
-pub fn is_announced(names: &Names<'_>) -> bool {
-    label::of_names(names).is_some()
 }
 
 /// What may start at a byte.
@@ -183,7 +179,7 @@ impl<'s> Scan<'s> {
 
     /// Notes the whole text where the names above it say what it is; whether they do.
     fn whole(&mut self) -> bool {
-        let Some(says) = label::of_names(&self.names) else { return false };
+        let Some(says) = self.names.1 else { return false };
         let text = self.text.trim();
         let kind = if person::is_whole(text, says, &self.names) {
             Kind::Person
@@ -214,8 +210,20 @@ impl<'s> Scan<'s> {
         if !(before.is_ascii_whitespace() || matches!(before, 0 | b'"' | b'\'' | b'\\' | b'(' | b'[' | b':' | b'=' | b'>' | b',' | b'*' | b'`' | b'|' | b';')) {
             return None;
         }
-        if let Some(end) = postal::at_word(self, i).and_then(|end| self.hit(Kind::PostalAddress, i, end)) {
+        let end = self.run_end(i, i + 24, |b| b.is_ascii_alphabetic());
+        let next = self.at(end);
+        if matches!(next, b'/' | b'_' | b'(' | b'=' | b'@' | b'0'..=b'9') {
+            return None;
+        }
+        if postal::may_begin(self, end)
+            && let Some(end) = postal::at_word(self, i).and_then(|end| self.hit(Kind::PostalAddress, i, end))
+        {
             return Some(end);
+        }
+        let goes_on = next >= 0x80 || matches!(next, b'-' | b'\'' | b'.') || next == b' ' && end > i + 1;
+        let alone = next == b')' || before == 0 && i == 0 && self.names.1.is_none();
+        if alone && !goes_on {
+            return None;
         }
         person::find(self, i).and_then(|end| self.hit(Kind::Person, i, end))
     }

@@ -55,6 +55,13 @@ pub(super) fn at_number(scan: &Scan<'_>, start: usize, digits_end: usize) -> Opt
     accept(scan, start, street_end, likeness)
 }
 
+/// Whether a number comes close after the word that ends at `at`, with nothing but words between: else no address begins there.
+pub(super) fn may_begin(scan: &Scan<'_>, at: usize) -> bool {
+    let words = |b: u8| b.is_ascii_alphabetic() || b >= 0x80 || matches!(b, b' ' | b'-' | b'\'' | b'.' | b',');
+    let end = scan.run_end(at, at + 64, words);
+    scan.at(end).is_ascii_digit() && end > at
+}
+
 /// Where the address ends that starts with the word at `start`.
 pub(super) fn at_word(scan: &Scan<'_>, start: usize) -> Option<usize> {
     if let Some(end) = post_box(scan, start) {
