@@ -15,7 +15,7 @@ use super::redaction::Method;
 use super::selector::{Place, ValueType};
 
 /// Members that hold the name of a pair, and members that hold its value.
-const PAIR_NAMES: [&str; 5] = ["name", "key", "header", "field", "k"];
+const PAIR_NAMES: [&str; 6] = ["name", "key", "header", "field", "k", "label"];
 const PAIR_VALUES: [&str; 5] = ["value", "values", "val", "v", "content"];
 
 /// Integers below this are too short for any detector.

@@ -43,7 +43,7 @@ pub(super) const GIVEN: &str = "
     marcus marek margaret margarita margaux margit margot marguerite maria mariana marianne marie marija marika marina mario marion marisa marius
     mariusz marjan marko markus marlene marta martha marti martin martina martine mary maryam masha massimo mateo mateusz mathias mathieu mathilde
     matilda matteo matthew matthias matthieu mattias maureen maurice mauricio maurizio mauro maxime maximilian megan mehdi mehmet melanie melissa
-    mercedes michael michaela michal michel michele michelle michiel miguel mika mikael mike mikhail mikko mila milena mina minna miriam mirja
+    michael michaela michal michel michele michelle michiel miguel mika mikael mike mikhail mikko mila milena mina minna miriam mirja
     miroslav mohamed mohammad mohammed moira monica monika monique morten moritz muhammad mustafa myriam
     nadia nadine nancy naomi natalia natalie natasha nathalie nathan neha neil nele nicholas nick nicola nicolas nicole niels nieves nikhil nikita
     niklas nikola nikolai nikolaus nils nina nino noah noel noemi nora norbert nuno
@@ -76,10 +76,27 @@ pub(super) const ALSO_WORDS: &str = "
     dawn dean dewey don doug drew duke dusty earl eden elmer eve faith faye finn fleur florence floyd forest frances francis gale gene
     georgia gil ginger glen glenn grace grant gus guy harmony harper hazel heath henley holly homer honey hope hunter iker israel ivy jack jade
     jasmine jay jersey jerry jesse jewel jo jordan joy joyce judy juli july june justice kai kay ken kent kit kitty lance lane larry laurel lee
-    lewis lily lincoln logan lola lorna lou luke luz mack madison marcia mark marsha marshall mason matt maverick max may mercury mercy mia miles
+    lewis lily lincoln logan lola lorna lou luke luz mack madison marcia mark marsha marshall mason matt maverick max may mercedes mercury mercy mia miles
     milan milo misty mitchell molly monroe morgan nash nat nigel norma norman olive opal page paris parker pat patience paz pearl penny pepper
     perry phil phoenix piper porter precious prince quinn randy ray reed reese rex rich riley rio river rob robin rock rod rose rosario rowan ruby
     rusty sage sandy savannah scarlett shane shelby sid skip sky skyler sol sonny spencer stan star sterling stone storm summer sunny sydney tanner
     taylor ted terra tracey troy tyler van vance vera vernon vic victoria violet virginia wade warren wayne wes wesley west will willow wilson winter woody
     wyatt zara zion
+";
+
+/// Frequent family names that are hardly anything else.
+pub(super) const SURNAMES: &str = "
+    adams agarwal ahmed aguilar almeida alonso alvarez andersen anderson andersson araujo ari bailey baker banerjee barbosa bauer becker bennett
+    bernard bianchi blom bose bouchard bruno butler campbell carlsson carvalho castillo castro chatterjee chaudhary chen choi clarke costa cruz
+    das davies davis dubois dupont durand eriksson esposito evans ferrari ferreira fischer flores fontaine foster fournier garcia gill girard
+    gomes gomez gonzales gonzalez greco green griffiths guerrero gupta gutierrez hall hansen hansson harris hernandez herrera hoffmann hughes
+    huber iyer jackson jain jansen jansson janssen jenkins jensen jimenez johansen johansson jones joshi kaur keller khan kim klein kobayashi
+    koch kowalska kowalski kovacs kumar larsen larsson lefebvre leroy lewandowski liu lopes lopez marques martinez mehta mendes mendoza menon
+    meyer mitchell molina moore morales moreau moreno mueller muller murphy nagy nair nakamura nelson nguyen nielsen nilsson novak nowak
+    o'brien o'connor oliveira olsen olsson ortega ortiz park parker patel pedersen pereira perez persson peters peterson petersson petrov pham
+    phillips pinto popescu popov ramirez ramos rao reddy reyes ribeiro ricci richter rivera roberts robinson rocha rodrigues rodriguez rojas
+    romano romero rossi rousseau ruiz russo saito sanchez santos sato schmid schmidt schmitt schneider schroder schulz schwarz sharma silva singh
+    smirnov smith sorensen sousa souza suzuki svensson takahashi tanaka thompson torres tran vargas vasquez verma virtanen visser vogel wagner
+    walker watanabe watson weber weiss williams wilson wong wright wu yadav yamada yamamoto yamaguchi yilmaz zhang zhao zhou zimmermann
+    ivanov ivanova иванов иванова петров петрова смирнов смирнова кузнецов кузнецова попов попова
 ";

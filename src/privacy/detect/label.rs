@@ -14,6 +14,9 @@ use super::{Beside, Scan};
 /// How many words of a label count.
 const WORDS: usize = 3;
 
+/// What a name can be printed on.
+const CARDS: [&str; 5] = ["card", "carte", "tarjeta", "karte", "carta"];
+
 /// How far before a value its label may begin, in bytes.
 const LABEL_MAX: usize = 64;
 
@@ -49,6 +52,8 @@ pub(super) enum Before {
     Title,
     /// `my name is`.
     Myself,
+    /// `I am`.
+    Introduced,
     /// `approved by`, `assigned to`.
     Act,
     /// `user`, `passenger`.
@@ -93,6 +98,17 @@ impl<'t> Tail<'t> {
         self.senses(at).has(sense)
     }
 
+    /// The words before the last.
+    fn without_last(&self) -> Tail<'t> {
+        let [_, last, before] = self.words;
+        Tail { words: [last, before, ""], count: self.count.saturating_sub(1), ..Tail::default() }
+    }
+
+    /// Whether it says that a person's name follows, or is a `name` of whatever.
+    fn names_person(&self) -> bool {
+        matches!(self.says(true), Some(Says::Person | Says::NameOfRole | Says::Role | Says::Name))
+    }
+
     /// Whether any of its words has a sense.
     fn any(&self, sense: Sense) -> bool {
         (0..WORDS).any(|at| self.has(at, sense))
@@ -101,8 +117,11 @@ impl<'t> Tail<'t> {
     /// What it says of the value after it. In running text an unknown word before `name` may be anything.
     fn says(&self, in_text: bool) -> Option<Says> {
         let last = self.senses(0);
-        if last.has(Sense::OwnName) {
+        if last.has(Sense::OwnName) || last.has(Sense::Part) && self.has(1, Sense::Name) {
             return Some(Says::Person);
+        }
+        if let Some(said) = self.says_of() {
+            return Some(said);
         }
         if last.has(Sense::Account) {
             return Some(Says::Account);
@@ -141,10 +160,27 @@ impl<'t> Tail<'t> {
         if last.is_known() { None } else { self.says_compound() }
     }
 
+    /// `name on card`, `nom du client`, `adresse de livraison`.
+    fn says_of(&self) -> Option<Says> {
+        const OF: [&str; 12] = ["on", "of", "du", "de", "des", "del", "della", "do", "da", "van", "der", "der"];
+        if self.count < 3 || !OF.iter().any(|of| self.word(1).eq_ignore_ascii_case(of)) {
+            return None;
+        }
+        let role = self.has(0, Sense::Role) || CARDS.iter().any(|card| self.word(0).eq_ignore_ascii_case(card));
+        if self.has(2, Sense::Name) && role {
+            Some(Says::NameOfRole)
+        } else if self.has(2, Sense::Address) && (role || self.has(0, Sense::Where)) {
+            Some(Says::Street)
+        } else {
+            None
+        }
+    }
+
     /// The word at `at` stands before `name`.
     fn says_name(&self, at: usize, in_text: bool) -> Option<Says> {
         if self.count <= at {
-            return Some(Says::Name);
+            let english = self.word(0).len() == 4 && self.word(0).eq_ignore_ascii_case("name");
+            return Some(if in_text && !english { Says::Role } else { Says::Name });
         }
         let before = self.senses(at);
         let user = |word: &str| matches!(word.to_ascii_lowercase().as_str(), "user" | "users" | "screen" | "login");
@@ -155,8 +191,10 @@ impl<'t> Tail<'t> {
         } else if before.has(Sense::Role) {
             Some(Says::NameOfRole)
         } else if before.has(Sense::Display) {
-            Some(Says::Role)
-        } else if before.has(Sense::Name) && self.has(at, Sense::Name) && in_text {
+            Some(Says::Name)
+        } else if in_text && before.has(Sense::Possessive) {
+            Some(Says::NameOfRole)
+        } else if in_text && before.has(Sense::Article) {
             Some(Says::Name)
         } else {
             None
@@ -294,7 +332,7 @@ static LAST_WORDS: LazyLock<LastWords> = LazyLock::new(|| {
         Sense::Wrapper,
     ];
     let mut known = LastWords { hashes: [0; 64], ends: [0; 32] };
-    for word in SAYING.iter().flat_map(|sense| super::lexicon::words(*sense)).chain(["to", "by", "at", "from"]) {
+    for word in SAYING.iter().flat_map(|sense| super::lexicon::words(*sense)).chain(["to", "by", "at", "from"]).chain(CARDS) {
         let (slot, bit) = LastWords::slot(word.as_bytes());
         if let Some(bits) = known.hashes.get_mut(slot) {
             *bits |= bit;
@@ -331,29 +369,27 @@ pub(super) fn before(scan: &Scan<'_>, i: usize) -> Before {
     let gap = behind.iter().rev().take_while(|b| wrapping(b)).count();
     let (rest, gap) = behind.split_at(behind.len() - gap);
     let line = gap.contains(&b'\n');
-    match rest.last() {
-        None if behind.len() == i => names_before(scan),
-        None => Before::Nothing,
-        Some(b':' | b'=') => label_before(rest, false),
-        Some(b'>') => label_before(rest, true),
-        Some(b',' | b'!') if line => sentence_before(rest, true),
-        Some(b',') => match sentence_before(rest, false) {
-            Before::Greeting => Before::Greeting,
-            _ => Before::Nothing,
-        },
-        Some(b'.') if gap == b" " => match sentence_before(rest, false) {
-            Before::Title => Before::Title,
-            _ => Before::Nothing,
-        },
-        Some(_) if line => sentence_before(rest, true),
-        Some(_) if gap == b" " => sentence_before(rest, false),
-        Some(_) => Before::Nothing,
+    if rest.is_empty() {
+        return if behind.len() == i { scan.names.1.map_or(Before::Nothing, Before::Label) } else { Before::Nothing };
     }
+    if matches!(rest, [.., b':' | b'=' | b'>' | b'|']) || DASHES.iter().any(|dash| rest.ends_with(dash)) && gap == b" " {
+        return label_before(rest);
+    }
+    let wrapped = !line && gap.iter().any(|b| !matches!(b, b' ' | b'_'));
+    if wrapped && let found @ Before::Label(_) = label_before(rest) {
+        return found;
+    }
+    let stop = match rest {
+        [.., b',' | b'!'] if line => true,
+        [.., b','] => matches!(sentence_before(rest, false), Before::Greeting),
+        [.., b'.'] => gap == b" " && matches!(sentence_before(rest, false), Before::Title),
+        _ => line || gap == b" ",
+    };
+    if stop { sentence_before(rest, line) } else { Before::Nothing }
 }
 
-fn names_before(scan: &Scan<'_>) -> Before {
-    scan.names.1.map_or(Before::Nothing, Before::Label)
-}
+/// What may stand between a label and its value besides a colon.
+const DASHES: [&[u8]; 5] = ["–".as_bytes(), "—".as_bytes(), "→".as_bytes(), b" -", "：".as_bytes()];
 
 /// The last words of `text` that belong together: letters, and single blanks and joining marks between them.
 fn phrase(text: &[u8]) -> &[u8] {
@@ -373,58 +409,79 @@ fn phrase(text: &[u8]) -> &[u8] {
     text.get(start..).unwrap_or(&[])
 }
 
-fn label_before(rest: &[u8], tag: bool) -> Before {
-    let end = rest.iter().rposition(|b| !matches!(b, b':' | b'=' | b'>' | b'"' | b'\'' | b'\\' | b'*' | b' ' | b'`' | b']' | b')'));
-    let Some(end) = end else { return Before::Nothing };
-    let label = rest.get(..=end).unwrap_or(rest);
+/// What the label says that stands at the end of `rest`, before its separator or an HTML tag.
+fn label_before(rest: &[u8]) -> Before {
+    let mut rest = rest;
+    if rest.ends_with(b">")
+        && let Some(open) = rest.iter().rposition(|b| *b == b'<')
+        && rest.len() - open <= 5
+        && rest.get(..open).is_some_and(|before| before.trim_ascii_end().ends_with(b":"))
+    {
+        rest = rest.get(..open).unwrap_or(rest);
+    }
+    let mark = |b: &u8| b.is_ascii() && !b.is_ascii_alphanumeric() && !matches!(b, b'.' | b',' | b';' | b'\n');
+    let mut label = rest.get(..rest.len() - rest.iter().rev().take_while(|b| mark(b)).count()).unwrap_or(rest);
+    for dash in DASHES {
+        label = label.strip_suffix(dash).unwrap_or(label).trim_ascii_end();
+    }
     let digits = label.iter().rev().take_while(|b| b.is_ascii_digit() || **b == b'_').count();
     let label = label.get(..label.len() - digits).unwrap_or(label);
     let words = phrase(label);
     let opened = label.len() > words.len() && label.get(label.len() - words.len() - 1) == Some(&b'<');
     let arrow = matches!(rest, [.., b'-' | b'=', b'>']);
-    if tag && !opened && !arrow {
+    if rest.ends_with(b">") && !opened && !arrow {
         return Before::Nothing;
     }
-    // Of a blank-separated label only the last words count, of `tool_name` all.
-    let tail = Tail::of(words);
+    // Of words with blanks between them only the last count, of `tool_name` all.
     let joined = words.iter().rev().take_while(|b| **b != b' ').any(|b| matches!(b, b'_' | b'-' | b'.'));
-    match tail.says(!joined) {
-        Some(says) => Before::Label(says),
-        None if tail.has(0, Sense::SignOff) => Before::Nothing,
-        None if tail.has(0, Sense::Live) && tail.has(0, Sense::Address) => Before::Live,
-        None => Before::Nothing,
-    }
+    Tail::of(words).says(!joined).map_or(Before::Nothing, Before::Label)
 }
 
+/// What the words of a sentence at the end of `rest` announce; `line`: the value stands on the next line.
 fn sentence_before(rest: &[u8], line: bool) -> Before {
     let rest = rest.strip_suffix(b",").or(rest.strip_suffix(b"!")).or(rest.strip_suffix(b".")).unwrap_or(rest);
-    let words = phrase(rest);
-    let tail = Tail::of(words);
-    let last = tail.word(0);
+    let tail = Tail::of(phrase(rest));
     if line {
-        return if tail.any(Sense::SignOff) { Before::SignOff } else { Before::Nothing };
+        return if (0..WORDS).any(|at| tail.has(at, Sense::SignOff)) { Before::SignOff } else { Before::Nothing };
     }
+    let last = tail.word(0);
     let is = |known: &[&str]| known.iter().any(|word| last.eq_ignore_ascii_case(word));
-    if tail.has(0, Sense::Title) && last.chars().next().is_some_and(|c| c.is_uppercase() || last.len() > 5) {
-        Before::Title
-    } else if tail.has(0, Sense::Greeting) && (tail.count < 3 || tail.has(1, Sense::Greeting)) {
-        Before::Greeting
-    } else if tail.has(0, Sense::CallMe) || is(&["is", "ist", "est", "e"]) && tail.has(1, Sense::Name) {
-        Before::Myself
-    } else if is(&["by", "to", "with", "of"]) && (tail.has(1, Sense::Act) || tail.word(1).eq_ignore_ascii_case("behalf")) {
-        if is(&["to"]) && tail.has(1, Sense::Live) { Before::Live } else { Before::Act }
-    } else if is(&["to", "at", "in", "a", "en", "au", "op", "pod", "from"]) && (tail.has(1, Sense::Live) || tail.has(2, Sense::Live)) {
-        Before::Live
-    } else if tail.has(0, Sense::Role) && last.starts_with(|c: char| c.is_lowercase()) {
-        Before::Role
-    } else {
-        Before::Nothing
+    let written_out = || last.len() > 5 || last.starts_with(char::is_uppercase);
+    if tail.has(0, Sense::Title) && written_out() {
+        return Before::Title;
+    }
+    if tail.has(0, Sense::Greeting) && (tail.count < 3 || tail.has(1, Sense::Greeting)) {
+        return Before::Greeting;
+    }
+    if tail.has(0, Sense::CallMe) || is(&["is", "ist", "est", "is", "e", "es"]) && tail.without_last().names_person() {
+        return Before::Myself;
+    }
+    if tail.has(0, Sense::IAm) || is(&["m", "am"]) && tail.word(1) == "I" {
+        return Before::Introduced;
+    }
+    if is(&["to"]) && tail.has(1, Sense::Live) && !tail.has(1, Sense::Act) {
+        return Before::Live;
+    }
+    if is(&["by", "to", "with", "of"]) && (tail.has(1, Sense::Act) || tail.word(1).eq_ignore_ascii_case("behalf")) {
+        return Before::Act;
+    }
+    if is(&["to", "at", "in", "a", "en", "au", "op", "pod", "from"]) && (tail.has(1, Sense::Live) || tail.has(2, Sense::Live)) {
+        return Before::Live;
+    }
+    if tail.has(0, Sense::Role) && last.starts_with(char::is_lowercase) || is(&["to"]) && tail.without_last().names_person() {
+        return Before::Role;
+    }
+    match tail.says(true) {
+        Some(Says::Person | Says::NameOfRole) => Before::Role,
+        Some(Says::Name) => Before::Label(Says::Name),
+        Some(Says::Street | Says::Address) => Before::Label(Says::Address),
+        Some(Says::Role | Says::Account | Says::Postcode) | None => Before::Nothing,
     }
 }
 
 /// Whether something of a person is named close after `end`: `Name: Jane Doe, phone: ...`.
 pub(super) fn person_follows(scan: &Scan<'_>, end: usize) -> bool {
-    let rest = scan.slice(end, end + LABEL_MAX);
+    let rest = scan.slice(end, (end + LABEL_MAX).min(scan.bytes.len()));
     let mut words = Words::of(rest);
     while let Some(word) = words.next() {
         if std::str::from_utf8(word).is_ok_and(|word| senses(word).has(Sense::Personal)) {

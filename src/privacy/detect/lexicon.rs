@@ -29,18 +29,18 @@ senses! {
     // Words of a label or of a member's name.
 
     /// Says that a name follows, though not of what.
-    Name: "name names nom noms nome nomes nombre naam namen namn navn navne nimi jmeno nev isim ad adi imya имя 名前 名 お名前 이름 姓名 氏名";
+    Name: "name names nom noms nome nomes nombre naam namen namn navn navne nimi jmeno nev isim ad adi imya имя 名前 名 お名前 namae mingzi 이름 姓名 氏名";
     /// Says that a person's name follows.
     OwnName: "fullname firstname lastname givenname familyname middlename surname surnames forename forenames realname maidenname legalname
         birthname cardholder cardholdername accountholder vorname vornamen nachname familienname zuname geburtsname rufname prenom prenoms nombres
         apellido apellidos cognome sobrenome apelido apelidos voornaam achternaam imie nazwisko imiona fornamn efternamn fornavn etternavn efternavn
         etunimi sukunimi kokonimi prijmeni keresztnev vezeteknev soyad soyadi familiya фамилия отчество фио 姓 名字 氏名 姓名 성명 성함 ансprechpartner
         ansprechpartner ansprechpartnerin karteninhaber kontoinhaber titulaire titular titolare intestatario signataire
-        kontaktperson contactpersoon";
+        kontaktperson contactpersoon shimei seimei xingming";
     /// Which name of a person.
-    Part: "full first last given family middle maiden birth legal preferred real christian second complete completo completa complet";
+    Part: "full first last given family middle maiden birth legal preferred real christian second complete completo completa complet primeiro primer primera premier primo erste erster eerste cele uplne pelne tam voll volles voller vollstandiger ditt fullt ultimo secondo segundo";
     /// Who a name is of.
-    Role: "customer customers client clients contact contacts patient patients employee employees author authors owner owners recipient recipients
+    Role: "customer customers contact contacts patient patients employee employees author authors owner owners recipient recipients
         sender senders member members guest guests passenger passengers traveler travelers traveller travellers person persons people holder
         holders cardholder buyer buyers seller payer payee beneficiary beneficiaries debtor creditor doctor physician surgeon nurse therapist
         student students teacher professor tenant landlord applicant applicants candidate candidates subscriber attendee attendees participant
@@ -58,7 +58,7 @@ senses! {
     Account: "username usernames nickname nicknames screenname loginname benutzername nutzername kullaniciadi nomutilisateur nombreusuario
         gebruikersnaam anvandarnamn kayttajatunnus";
     /// Says that a part of a name follows that may be a thing's as well.
-    Display: "display nick pretty";
+    Display: "display nick pretty client clients";
     /// A member beside which a bare `name` is a person's.
     Personal: "email emails mail phone phones telephone mobile cell dob birthdate birthday birth born firstname lastname surname ssn gender sex
         passport iban nationality salutation geburtsdatum telefon telefono courriel correo prenom vorname nachname apellidos cognome age
@@ -71,7 +71,7 @@ senses! {
     /// Which postal address.
     Where: "billing shipping home delivery postal mailing residential residence street work office ship deliver bill mail livraison facturation
         envio facturacion entrega cobranca residencial spedizione fatturazione consegna residenza casa domicile lieferung rechnung bezorg
-        levering factuur leverans faktura dostawy zamieszkania korespondencyjny toimitus pickup dropoff permanent current registered physical
+        levering factuur leverans faktura dostawy zamieszkania korespondencyjny postale postalische privat privee fiscal fiscale domicilio particular toimitus pickup dropoff permanent current registered physical
         property site venue destination origin forwarding temporary";
     /// Says that a street and a house number follow.
     Street: "street streetaddress streetname strasse strassenname hausnummer straat straatnaam rue calle via ulica gata gatuadress gateadresse
@@ -110,8 +110,19 @@ senses! {
     /// The end of `my name is`, in other languages.
     CallMe: "llamo appelle chiamo heet heter heisse nazywam chamo nimeni";
 
+    /// The end of `I am`, in other languages.
+    IAm: "soy suis bin sono jestem olen ben";
+
     // Words in a name.
 
+    /// A family name, and hardly anything else.
+    Surname: given_names::SURNAMES;
+
+    /// Makes the name after it a person's: `my name`.
+    Possessive: "my your his her their mein meine dein ihr ihre sein seine mi tu su mon votre ton son meu minha seu il mio suo mijn uw jouw min mitt
+        din ditt moje moj";
+    /// Stands before a name without saying whose it is.
+    Article: "the a der die das le la el o den het et and";
     /// Stands in lower case between the parts of a name.
     Particle: "de da do dos das di del della dello degli dal du des d l la le los las van von der den vom zu zum zur af av bin ibn bint ben al el
         ter ten te t s y e i op mc 't 's";
@@ -143,7 +154,7 @@ senses! {
         partners associates consulting holdings holding industries enterprises media press magazine news daily times post journal
         app application applications platform framework library module package plugin extension driver device devices printer router gateway proxy
         host node cluster pod container worker job task queue topic stream event events log logs metric metrics dashboard search query
-        dark light green blue red black white yellow golden silver smart super ultra pro plus premium basic standard advanced edition
+        dark light smart super ultra pro plus premium basic standard advanced edition
         good best happy thanks thank regards sincerely cheers welcome congratulations sorry first last next previous
         not found ok failed failure success successful started stopped running pending active inactive open closed enabled disabled
         damen herren kollegen team zusammen kundin kunde mesdames messieurs todos todas tutti equipe equipo kundenservice
@@ -166,19 +177,21 @@ senses! {
         ranch rapid rapids rest ridge ridges river roads route row rue run shoal shoals shore shores skyway spring springs spur spurs square
         squares station stravenue stream streets summit throughway trace track trafficway trail trailer tunnel underpass union unions
         valley valleys via viaduct view views village villages ville vista walk walks wall way ways well wells yard end gate hwy dr ct pl sq cir
-        trl esplanade parade promenade wharf quay rise gr ter cl cres pde";
+        trl esplanade parade promenade wharf quay rise gateway gr ter cl cres pde";
     /// Begins the name of a street in its own language: `Calle Mayor`, `rue de la Paix`.
     Prefix: "calle c avenida avda plaza paseo carrer ronda glorieta travesia carretera callejon rambla piazza viale vicolo piazzetta rua
         travessa praca alameda estrada rodovia ulica ul aleja aleje plac rue avenue boulevard chemin allee impasse faubourg quai ulice улица ул
         проспект";
     /// The same, but a word of other use.
     PrefixToo: "via largo canale corso camino cuesta strada stretto rotonda borgo contrada incrocio pasaje urbanizacion acceso vial
-        place cours route square passage voie sentier al pl os bd av bulevar cerrada circuito pasadizo barrio lungo salita am an im auf unter
+        place cours route square passage voie sentier al pl os bd av bulevar cerrada circuito retorno prolongacion privada andador circunvalacion calzada eje viaducto peatonal continuacion periferico diagonal colonia rotonda sokak bulvar pasadizo barrio lungo salita am an im auf unter
         zum zur alte neue hinter der den kleine grosse lange kungsgatan";
+    /// Ends the name of a street, in small letters: `Mannerheimin tie`.
+    Ending: "tie katu kuja polku gate gata vej vei vag utca ut ter sokak caddesi cad namesti namestie ulica ulice trg gatan vagen";
     /// A part of a building.
     Unit: "apt apartment suite ste unit flat floor fl room rm piso puerta planta piano appartamento interno scala bat batiment app appt
         appartement etage stock lok lokal m bloco apto box building bldg block esc esq dept dpto departamento ap andar casa studio penthouse
-        lot level lgh trappa huis bus wohnung zimmer stiege tur top kat daire escalier";
+        lot level lgh trappa huis bus wohnung interior int num numero zimmer stiege tur top kat daire escalier";
     /// A country, as the end of an address.
     Country: "usa us uk gb england scotland wales ireland canada australia germany deutschland france spain espana italy italia portugal brasil
         brazil netherlands nederland belgium belgique belgie switzerland schweiz suisse austria osterreich sweden sverige norway norge denmark
@@ -186,7 +199,7 @@ senses! {
         hungary romania";
     /// Stands before the place in a sentence: `lives at`.
     Live: "live lives living lived reside resides residing way goes deliver delivered delivery delivering ship ships shipped sent send move moved
-        moving located situated resident address addressed parcel package mailed dispatched dispatch wohne wohnt wohnhaft habite domicilie vivo
+        moving located situated resident address addressed parcel package mailed dispatched dispatch pickup collection collect collected depot route drive driving wohne wohnt wohnhaft habite domicilie vivo
         vive abito abita residente woon woont wonende mieszkam zamieszkaly bor boende asun moro mora registered relocated returned home office
         pick picked drop dropped arriving courier driver visit visited adresse adres";
 }

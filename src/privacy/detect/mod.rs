@@ -230,7 +230,8 @@ impl<'s> Scan<'s> {
 
     /// A word that starts with a letter. Returns where to go on.
     fn word(&mut self, i: usize, first: u8) -> usize {
-        let named = first.is_ascii_uppercase() || first == b'u' && self.at(i + 1) == b'l' && self.at(i + 2) == b'.';
+        let small = || matches!(first, b'a' | b'c' | b'o' | b'p' | b'r' | b'u') && postal::begins_small(self, i);
+        let named = first.is_ascii_uppercase() || small();
         if named && let Some(end) = self.named(i) {
             return end;
         }

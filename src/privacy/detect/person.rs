@@ -5,7 +5,7 @@
 //! words, after nothing a known given name and a second word. A word that is in no person's name (`Team`, `GmbH`, `Monday`) always ends it.
 
 use super::label::{self, Before, Says};
-use super::lexicon::{Form, Sense, Senses, Word, senses, word_at};
+use super::lexicon::{Folded, Form, Sense, Senses, Word, senses, word_at};
 use super::{Names, Scan, is_word};
 use crate::privacy::redaction::is_settled;
 
@@ -25,11 +25,15 @@ struct Shape {
     given: bool,
     /// And hardly anything else.
     surely_given: bool,
+    /// The last is a family name by its end.
+    surname: bool,
     /// Written in capitals only.
     caps: bool,
     ideographs: bool,
     /// Begins with `Herr` or `Dr.`
     titled: bool,
+    /// The family name comes first: `Porter, Jane`.
+    reversed: bool,
 }
 
 impl Shape {
@@ -50,7 +54,25 @@ impl Shape {
             }
             at = word.end + stop + 1;
         }
+        shape.read_first_name(scan);
         (shape.words > 0).then_some(shape)
+    }
+
+    /// `Porter, Jane`: the given name after the family name.
+    fn read_first_name(&mut self, scan: &Scan<'_>) {
+        if self.words == 0 || self.words > 2 || self.given || self.ideographs || scan.slice(self.end, self.end + 2) != b", " {
+            return;
+        }
+        let start = self.end + 2;
+        let Some(word) = word_at(scan.text, start) else { return };
+        let known = senses(scan.str(start, word.end));
+        let capital = word.form == Form::Capital && is_free(scan, word.end) && !known.has(Sense::Nobody);
+        if capital && (known.has_any(&[Sense::Given, Sense::GivenToo]) || ends_line(scan, word.end)) {
+            self.end = word.end;
+            self.words += 1;
+            self.given = known.has_any(&[Sense::Given, Sense::GivenToo]);
+            self.reversed = true;
+        }
     }
 
     fn take(&mut self, n: usize, word: &Word, known: Senses, scan: &Scan<'_>) -> Taken {
@@ -61,6 +83,7 @@ impl Shape {
                     return Taken::No;
                 }
                 self.ideographs = true;
+                self.caps = false;
                 self.words += 2;
                 Taken::Part
             }
@@ -69,13 +92,14 @@ impl Shape {
                 Taken::Between
             }
             Form::Capital | Form::Caps | Form::Initial if !is_free(scan, word.end) => Taken::No,
-            Form::Capital | Form::Caps if known.has(Sense::Nobody) && !(given && self.words == 0) => Taken::No,
+            Form::Capital | Form::Caps if known.has(Sense::Nobody) && !given => Taken::No,
             Form::Caps if word.length < 2 || self.words > 0 && !self.caps => Taken::No,
             Form::Capital | Form::Caps => {
                 if self.words == 0 {
                     self.given = given;
                     self.surely_given = known.has(Sense::Given);
                 }
+                self.surname = self.words > 0 && is_surname(scan.str(word.end.saturating_sub(word.length), word.end), known);
                 self.caps &= word.form == Form::Caps;
                 self.words += 1;
                 Taken::Part
@@ -110,7 +134,8 @@ fn word_of_name(scan: &Scan<'_>, at: usize) -> Option<Word> {
 /// Whether a word may be a name's that ends at `end`: it is no label (`Email:`), variable, call or part of something longer.
 fn is_free(scan: &Scan<'_>, end: usize) -> bool {
     match scan.at(end) {
-        b':' | b'=' | b'/' | b'@' | b'_' | b'(' | b'0'..=b'9' => false,
+        b':' => matches!(scan.at(end + 1), 0 | b'\n' | b'\r'),
+        b'=' | b'/' | b'@' | b'_' | b'(' | b'0'..=b'9' => false,
         b'\\' => !matches!(scan.at(end + 1), b'a'..=b'z' | b'A'..=b'Z') || scan.at(end + 1) == b'n',
         b'.' | b'-' => !is_word(scan.at(end + 1)),
         _ => true,
@@ -130,19 +155,34 @@ pub(super) fn find(scan: &Scan<'_>, start: usize) -> Option<usize> {
         Before::Label(Says::NameOfRole) => !shape.caps || two,
         Before::Label(Says::Role | Says::Account) => two && !(shape.caps && !shape.given) || shape.given || shape.titled,
         Before::Label(Says::Name) => {
-            two && (shape.given || shape.titled || label::person_follows(scan, end)) && !(shape.caps && !shape.given)
+            two && (shape.surely_given || shape.surname || shape.titled || label::person_follows(scan, end)) && !(shape.caps && !shape.given)
         }
         Before::Title => !shape.caps,
         Before::Greeting => !shape.caps && (two || ends_clause(scan, end) || shape.surely_given),
         Before::SignOff => !shape.caps && matches!(scan.at(end), 0 | b'\n' | b'\r' | b'"' | b'\\'),
         Before::Myself => !shape.caps,
+        Before::Introduced => !shape.caps && (two || shape.surely_given),
+        Before::Label(Says::Street) => two && !shape.caps && scan.at(end) == b'\n' || two && shape.surely_given,
         Before::Act => !shape.caps && (two || shape.surely_given),
         Before::Role => two && !shape.caps,
-        Before::Nothing | Before::Live | Before::Label(Says::Street | Says::Address | Says::Postcode) => {
-            two && !shape.caps && (shape.surely_given && !shape.ideographs)
+        Before::Nothing | Before::Live | Before::Label(Says::Address | Says::Postcode) => {
+            two && !shape.caps && shape.surely_given && !shape.ideographs && !shape.reversed
         }
     };
     fits.then_some(end)
+}
+
+/// Whether a word is a family name: a known one, or one that ends like many.
+fn is_surname(word: &str, known: Senses) -> bool {
+    const ENDS: [&str; 26] = [
+        "ova", "ski", "ska", "cki", "cka", "sson", "sen", "ez", "escu", "enko", "ovic", "evic", "oglu", "elli", "etti", "mann", "nen", "poulos", "akis",
+        "yan", "shvili", "chuk", "czyk", "wicz", "stein", "strom",
+    ];
+    known.has(Sense::Surname)
+        || !known.has_any(&[Sense::Nobody, Sense::Suffix])
+            && Folded::of(word).is_some_and(|folded| {
+                ENDS.iter().any(|end| folded.text().len() > end.len() + 2 && folded.text().ends_with(end))
+            })
 }
 
 /// Whether ` <ann@example.com>` or ` (ann@example.com)` follows.
@@ -156,6 +196,10 @@ fn is_before_email(scan: &Scan<'_>, end: usize) -> bool {
     };
     let inside = scan.slice(open + 1, scan.run_end(open + 1, open + 65, |b| b != close && b != b' '));
     inside.contains(&b'@')
+}
+
+fn ends_line(scan: &Scan<'_>, end: usize) -> bool {
+    matches!(scan.at(end), 0 | b'\n' | b'\r' | b'"' | b'<')
 }
 
 fn ends_clause(scan: &Scan<'_>, end: usize) -> bool {
@@ -173,7 +217,11 @@ pub(super) fn is_whole(text: &str, says: Says, names: &Names<'_>) -> bool {
         }
         Says::NameOfRole => !value.nobody && (value.capitals || value.given || value.ideographs),
         Says::Role => !value.nobody && (value.words > 1 && value.capitals || value.ideographs || value.given && (value.words > 1 || value.capitals)),
-        Says::Name => !value.nobody && value.words > 1 && value.given && value.capitals,
+        Says::Name => {
+            let foreign = !names.nearest().to_ascii_lowercase().ends_with("name");
+            let enough = value.words > 1 && (value.surely_given || value.surname) || foreign && value.surely_given;
+            !value.nobody && value.capitals && enough
+        }
         Says::Street | Says::Address | Says::Postcode => false,
     }
 }
@@ -199,6 +247,10 @@ struct Value {
     /// Every word but the small ones begins with a capital.
     capitals: bool,
     given: bool,
+    /// The first is a given name and hardly anything else.
+    surely_given: bool,
+    /// The last is a family name by its end.
+    surname: bool,
     /// A word is in no person's name.
     nobody: bool,
     ideographs: bool,
@@ -214,6 +266,8 @@ impl Value {
         for word in text.split([' ', ',', '\u{3000}', '・', '·']).filter(|word| !word.is_empty()) {
             let known = senses(word.trim_end_matches('.'));
             let form = word_at(word, 0)?.form;
+            value.surely_given |= value.words == 0 && known.has(Sense::Given);
+            value.surname = value.words > 0 && is_surname(word, known);
             value.words += 1;
             value.ideographs |= form == Form::Ideographs;
             value.given |= known.has_any(&[Sense::Given, Sense::GivenToo]);

@@ -6,7 +6,7 @@
 
 use super::label::{self, Before, Says};
 use super::lexicon::{Folded, Form, Sense, Senses, is_ideograph, senses, word_at};
-use super::{Scan, is_word};
+use super::{Kind, Scan, is_word};
 
 /// Words of a street's or a place's name.
 const WORDS_MAX: usize = 6;
@@ -32,6 +32,8 @@ const ENDS_TOO: [&str; 24] = [
 /// How much like a street a text is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Likeness {
+    /// Words only.
+    None,
     /// Words and a number.
     Some,
     /// With a word of streets and other things.
@@ -77,16 +79,31 @@ pub(super) fn at_word(scan: &Scan<'_>, start: usize) -> Option<usize> {
 /// The whole address if what was read is sure enough.
 fn accept(scan: &Scan<'_>, start: usize, street_end: usize, likeness: Likeness) -> Option<usize> {
     let tail = tail(scan, street_end);
-    let needed = if tail.confirms { Likeness::More } else { Likeness::Sure };
+    let needed = match (tail.complete, tail.confirms) {
+        (true, _) => Likeness::Some,
+        (false, true) => Likeness::More,
+        (false, false) => Likeness::Sure,
+    };
     if likeness >= needed {
         return Some(tail.end);
     }
+    if likeness == Likeness::None && !tail.complete {
+        return None;
+    }
     let told = match label::before(scan, start) {
+        Before::Nothing => follows_name(scan, start),
         Before::Live | Before::Label(Says::Street) => true,
         Before::Label(Says::Address) => likeness > Likeness::Some || tail.confirms || scan.at(street_end) != b' ',
         _ => false,
     };
     told.then_some(tail.end)
+}
+
+/// Whether the line before is a person's name: the address of a letter or parcel.
+fn follows_name(scan: &Scan<'_>, start: usize) -> bool {
+    scan.hits.last().is_some_and(|hit| hit.kind == Kind::Person && hit.end == scan.floor)
+        && scan.slice(scan.floor, start).contains(&b'\n')
+        && scan.slice(scan.floor, start).trim_ascii().is_empty()
 }
 
 /// Where a house number ends: `12`, `12b`, `12-14`, `5/7`, `12 bis`.
@@ -131,7 +148,7 @@ fn street_after_number(scan: &Scan<'_>, at: usize, comma: bool) -> Option<(usize
     let (end, likeness) = found.or((words > 0).then_some((run.end, Likeness::Some)))?;
     let goes_on = end < run.end && !is_direction(scan, end);
     match likeness {
-        Likeness::Some => Some((end, Likeness::Some)),
+        Likeness::None | Likeness::Some => Some((end, Likeness::Some)),
         Likeness::More | Likeness::Sure if goes_on => Some((run.end, Likeness::Some)),
         Likeness::More | Likeness::Sure => Some((end, likeness)),
     }
@@ -158,9 +175,20 @@ fn street_before_number(scan: &Scan<'_>, start: usize) -> Option<(usize, Likenes
         }
         likeness = likeness.max(compound(scan.str(at, end)));
     }
-    let end = run.end;
+    let mut end = run.end;
+    if words > 0
+        && scan.at(end) == b' '
+        && let Some(ending) = word_at(scan.text, end + 1)
+        && senses(scan.str(end + 1, ending.end)).has(Sense::Ending)
+    {
+        end = ending.end + usize::from(scan.at(ending.end) == b'.');
+        likeness = likeness.max(Likeness::More);
+    }
     let gap = 1 + usize::from(scan.at(end) == b',' && scan.at(end + 1) == b' ');
     let digits = end + gap;
+    if words > 1 && scan.at(end) == b',' && !scan.at(digits).is_ascii_digit() {
+        return Some((end, Likeness::None));
+    }
     if words == 0 || !matches!(scan.at(digits - 1), b' ' | b',') || !scan.at(digits).is_ascii_digit() {
         return None;
     }
@@ -314,23 +342,33 @@ struct Tail {
     end: usize,
     /// Whether it is what only follows streets: a part of a building, a postal code, a region.
     confirms: bool,
+    /// Whether it has a place and its postal code.
+    complete: bool,
+}
+
+/// Small words that begin a street.
+pub(super) fn begins_small(scan: &Scan<'_>, i: usize) -> bool {
+    matches!(
+        scan.slice(i, i + 4),
+        b"ul. " | b"pl. " | b"al. " | b"os. " | b"plac" | b"alej" | b"ulic" | b"rue " | b"rua " | b"call" | b"aven"
+    )
 }
 
 /// What may stand before a part of the tail, the longest first.
 const SEPARATORS: [&[u8]; 9] = [b",\\n", b", ", b",\n", b"\\n", b"\n", b" - ", b"; ", b",", b" "];
 
 fn tail(scan: &Scan<'_>, street_end: usize) -> Tail {
-    let mut tail = Tail { end: street_end, confirms: false };
+    let mut tail = Tail { end: street_end, confirms: false, complete: false };
     let (mut coded, mut placed) = (false, false);
     for _ in 0..PARTS_MAX {
         let Some(separator) = SEPARATORS.iter().find(|s| scan.slice(tail.end, tail.end + s.len()) == **s) else { break };
         let at = tail.end + separator.len();
         let blank = *separator == b" ";
         if !coded && !placed && let Some(end) = unit(scan, at) {
-            tail = Tail { end, confirms: true };
+            tail = Tail { end, confirms: true, ..tail };
         } else if !coded && let Some(end) = postcode(scan, at) {
             coded = true;
-            tail = Tail { end, confirms: true };
+            tail = Tail { end, confirms: true, ..tail };
         } else if coded && !placed && let Some(end) = place(scan, at) {
             placed = true;
             tail.end = end;
@@ -338,7 +376,7 @@ fn tail(scan: &Scan<'_>, street_end: usize) -> Tail {
             placed = true;
             tail.end = end;
         } else if placed && !coded && let Some(end) = region(scan, at) {
-            tail = Tail { end, confirms: true };
+            tail = Tail { end, confirms: true, ..tail };
         } else if (coded || placed) && !blank && let Some(end) = country(scan, at) {
             tail.end = end;
             break;
@@ -348,6 +386,7 @@ fn tail(scan: &Scan<'_>, street_end: usize) -> Tail {
             break;
         }
     }
+    tail.complete = coded && placed;
     tail
 }
 
@@ -398,7 +437,7 @@ fn postcode(scan: &Scan<'_>, at: usize) -> Option<usize> {
         (b'A'..=b'Z', b'A'..=b'Z', b'-') if scan.at(at + 3).is_ascii_digit() => at + 3,
         _ => at,
     };
-    let digits = |at: usize| scan.run_end(at, at + 7, |b| b.is_ascii_digit());
+    let digits = |at: usize| scan.run_end(at, at + 9, |b| b.is_ascii_digit());
     let free = |end: usize| (!is_word(scan.at(end)) && (scan.at(end) != b'-' || !is_word(scan.at(end + 1)))).then_some(end);
     let first = digits(at);
     if first == at {
@@ -422,7 +461,7 @@ fn postcode(scan: &Scan<'_>, at: usize) -> Option<usize> {
         }
         5 if joined(4) => free(first + 5),
         5 if joined(3) => free(first + 4),
-        5 | 6 => free(first),
+        5 | 6 | 8 => free(first),
         _ => None,
     }
 }
@@ -471,6 +510,8 @@ fn place(scan: &Scan<'_>, at: usize) -> Option<usize> {
     }
     if scan.at(end) == b' ' && scan.at(end + 1) == b'(' && scan.at(end + 4) == b')' && scan.at(end + 2).is_ascii_uppercase() {
         end += 5;
+    } else if scan.slice(end, end + 3) == b" / " && scan.at(end + 3).is_ascii_uppercase() && scan.at(end + 4).is_ascii_uppercase() && !is_word(scan.at(end + 5)) {
+        end += 5;
     }
     Some(end)
 }
@@ -492,8 +533,8 @@ fn is_place_word(word: &str) -> bool {
 
 /// `IL 62704`, `NSW 2000`, `ON`: where it ends.
 fn region(scan: &Scan<'_>, at: usize) -> Option<usize> {
-    let end = scan.run_end(at, at + 4, |b| b.is_ascii_uppercase());
-    if !(2..=3).contains(&(end - at)) || is_word(scan.at(end)) {
+    let end = scan.run_end(at, at + 5, |b| b.is_ascii_uppercase());
+    if !(2..=4).contains(&(end - at)) || is_word(scan.at(end)) {
         return None;
     }
     match scan.at(end) {
