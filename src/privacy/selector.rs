@@ -70,6 +70,11 @@ impl<'p> Place<'p> {
         Place { said, ..self }
     }
 
+    /// Whether it is a user: a name in it may be any word.
+    pub fn is_of_account(&self) -> bool {
+        matches!(self.step, Step::Name("user" | "actor" | "person" | "identity"))
+    }
+
     /// Whether its names say what it holds.
     pub fn is_announced(&self) -> bool {
         self.member_or_self().said.is_some()

@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::detect::{self, Beside, Kind};
 use super::detect::key_name::{self, Grade};
+use super::detect::{self, Beside, Kind};
 use super::json::{Json, Members, Text};
 use super::leaf::Job;
 use super::policy::Rule;
@@ -87,7 +87,9 @@ impl<'j> Job<'j> {
         }
         let pair = pair.filter(|_| PAIR_VALUES.contains(&&**name));
         let place = Place::member(parent, name).called(pair);
-        let place = place.saying(detect::of_names(place.names().0, beside));
+        let holds = is_telling(value) || !name.eq_ignore_ascii_case("name") || parent.is_some_and(Place::is_of_account);
+        let said = holds && matches!(value, Json::Str(_) | Json::Array(_)) && detect::may_say(pair.unwrap_or(name));
+        let place = if said { place.saying(detect::of_names(place.names().0, beside)) } else { place };
         match self.declared(pair.unwrap_or(name), value, &place) {
             Some(declared) if declared.rule.method == Method::Remove && is_secret(value, declared.grade) => {
                 self.count(&declared.rule.id);
@@ -206,9 +208,21 @@ fn pair_name<'m>(members: &'m [(Cow<'_, str>, Json<'_>)]) -> Option<&'m str> {
     if let Json::Str(text) = value { Some(text) } else { None }
 }
 
+/// Whether a value can be somebody's name or a postal code at all.
+fn is_telling(value: &Json<'_>) -> bool {
+    match value {
+        Json::Str(text) => text
+            .bytes()
+            .enumerate()
+            .any(|(at, b)| b.is_ascii_uppercase() || b >= 0x80 || b == b' ' || at == 0 && b.is_ascii_digit()),
+        Json::Array(_) => true,
+        Json::Null | Json::Bool(_) | Json::Int(_) | Json::UInt(_) | Json::Float(_) | Json::Object(_) => false,
+    }
+}
+
 /// What the members of an object are about, if one is among them whose meaning depends on it.
 fn what_is_beside(members: &[(Cow<'_, str>, Json<'_>)]) -> Beside {
-    if members.iter().any(|(name, _)| detect::heeds_neighbours(name)) {
+    if members.iter().any(|(name, value)| detect::heeds_neighbours(name) && is_telling(value)) {
         members.iter().fold(Beside::default(), |beside, (name, _)| beside | detect::beside(name))
     } else {
         Beside::default()

@@ -4,7 +4,7 @@
 //! word that makes a name one of things (`tool_name`, `host name`, `ip_address`) takes the meaning away; a `name` alone is a person's only beside
 //! other things of a person.
 
-use std::cell::OnceCell;
+use std::cell::{LazyCell, OnceCell};
 use std::sync::LazyLock;
 
 use super::context::Words;
@@ -109,9 +109,9 @@ impl<'t> Tail<'t> {
         matches!(self.says(true), Some(Says::Person | Says::NameOfRole | Says::Role | Says::Name))
     }
 
-    /// Whether any of its words has a sense.
-    fn any(&self, sense: Sense) -> bool {
-        (0..WORDS).any(|at| self.has(at, sense))
+    /// Whether any of its words has one of several senses.
+    fn any(&self, any_of: &[Sense]) -> bool {
+        (0..WORDS).any(|at| self.senses(at).has_any(any_of))
     }
 
     /// What it says of the value after it. In running text an unknown word before `name` may be anything.
@@ -139,9 +139,9 @@ impl<'t> Tail<'t> {
             return self.says_address(in_text);
         }
         if last.has(Sense::Line) {
-            return (self.any(Sense::Address) || self.any(Sense::Where)).then_some(Says::Street);
+            return self.any(&[Sense::Address, Sense::Where]).then_some(Says::Street);
         }
-        let to = matches!(self.word(0).to_ascii_lowercase().as_str(), "to" | "at" | "by" | "from");
+        let to = matches!(self.word(0).to_ascii_lowercase().as_str(), "to" | "by" | "from");
         if to && self.has(1, Sense::Where) {
             return Some(Says::Street);
         }
@@ -202,7 +202,7 @@ impl<'t> Tail<'t> {
     }
 
     fn says_address(&self, in_text: bool) -> Option<Says> {
-        if self.any(Sense::Technical) {
+        if self.any(&[Sense::Technical]) {
             return None;
         }
         match self.count {
@@ -219,7 +219,8 @@ impl<'t> Tail<'t> {
         const ADDRESSES: [&str; 6] = ["address", "adresse", "anschrift", "adress", "adres", "osoite"];
         let folded = Folded::of(self.word(0))?;
         let word = folded.text();
-        let prefix = |ends: &[&str]| ends.iter().find_map(|end| word.strip_suffix(end)).filter(|prefix| prefix.len() > 1);
+        let prefix =
+            |ends: &[&str]| ends.iter().find_map(|end| word.strip_suffix(end)).filter(|prefix| prefix.len() > 1);
         if let Some(prefix) = prefix(&NAMES) {
             let before = Tail { words: ["", prefix, ""], count: 2, ..Tail::default() };
             return before.says_name(1, false);
@@ -244,15 +245,14 @@ pub(in crate::privacy) fn of_names([mut name, mut above, further]: [&str; 3], be
         (name, above) = (above, further);
     }
     let tail = Tail::of(trimmed(name));
-    let above = || Tail::of(trimmed(above));
-    if tail.count == 1 && tail.has(0, Sense::Part) && above().has(0, Sense::Name) {
+    let above = LazyCell::new(|| Tail::of(trimmed(above)));
+    if tail.count == 1 && tail.has(0, Sense::Part) && above.has(0, Sense::Name) {
         return Some(Says::Person);
     }
-    let of_person = || beside.person || above().any(Sense::Role) || above().any(Sense::Personal);
-    let of_address = || beside.street || above().any(Sense::Address) || above().any(Sense::Where);
+    let of_address = || beside.street || above.any(&[Sense::Address, Sense::Where]);
     match tail.says(false) {
-        Some(Says::Name) if of_person() => Some(Says::NameOfRole),
-        Some(Says::Address) if beside.person || above().any(Sense::Role) => Some(Says::Street),
+        Some(Says::Name) if beside.person || above.any(&[Sense::Role, Sense::Personal]) => Some(Says::NameOfRole),
+        Some(Says::Address) if beside.person || above.any(&[Sense::Role]) => Some(Says::Street),
         Some(Says::Postcode) => of_address().then_some(Says::Postcode),
         None if tail.count == 1 && tail.has(0, Sense::Line) && of_address() => Some(Says::Street),
         said => said,
@@ -260,10 +260,12 @@ pub(in crate::privacy) fn of_names([mut name, mut above, further]: [&str; 3], be
 }
 
 /// Whether a name may say anything, by its last two letters and then by a hash of its last word; spares nearly all names the rest.
-fn may_say(name: &str) -> bool {
+pub(in crate::privacy) fn may_say(name: &str) -> bool {
     let name = name.as_bytes();
     let end = name.iter().rposition(|b| b.is_ascii_alphabetic() || *b >= 0x80).map_or(0, |at| at + 1);
-    let (Some(last), Some(before)) = (end.checked_sub(1).and_then(|at| name.get(at)), end.checked_sub(2).and_then(|at| name.get(at))) else {
+    let (Some(last), Some(before)) =
+        (end.checked_sub(1).and_then(|at| name.get(at)), end.checked_sub(2).and_then(|at| name.get(at)))
+    else {
         return false;
     };
     if *last >= 0x80 || *before >= 0x80 {
@@ -274,9 +276,16 @@ fn may_say(name: &str) -> bool {
         return false;
     }
     let letters = name.get(..end).unwrap_or(name);
-    known.holds(last_word(letters)) || COMPOUND_ENDS.iter().any(|compound| {
-        letters.len().checked_sub(compound.len()).and_then(|at| letters.get(at..)).is_some_and(|tail| tail.eq_ignore_ascii_case(compound))
-    })
+    let word = last_word(letters);
+    !word.is_ascii()
+        || known.holds(word)
+        || COMPOUND_ENDS.iter().any(|compound| {
+            letters
+                .len()
+                .checked_sub(compound.len())
+                .and_then(|at| letters.get(at..))
+                .is_some_and(|tail| tail.eq_ignore_ascii_case(compound))
+        })
 }
 
 /// The letters at the end of a name that are one word.
@@ -332,7 +341,7 @@ static LAST_WORDS: LazyLock<LastWords> = LazyLock::new(|| {
         Sense::Wrapper,
     ];
     let mut known = LastWords { hashes: [0; 64], ends: [0; 32] };
-    for word in SAYING.iter().flat_map(|sense| super::lexicon::words(*sense)).chain(["to", "by", "at", "from"]).chain(CARDS) {
+    for word in SAYING.iter().flat_map(|sense| super::lexicon::words(*sense)).chain(["to", "by", "from"]).chain(CARDS) {
         let (slot, bit) = LastWords::slot(word.as_bytes());
         if let Some(bits) = known.hashes.get_mut(slot) {
             *bits |= bit;
@@ -356,23 +365,54 @@ pub(in crate::privacy) fn beside(name: &str) -> Beside {
 
 /// Whether what stands beside a member of that name can change what it says.
 pub(in crate::privacy) fn heeds_neighbours(name: &str) -> bool {
-    const ENDS: [&[u8]; 11] = [b"me", b"es", b"om", b"re", b"am", b"mn", b"vn", b"ip", b"de", b"ss", b"lz"];
-    let end = name.as_bytes().get(name.len().saturating_sub(2)..).unwrap_or(&[]);
-    let may = ENDS.iter().any(|known| end.eq_ignore_ascii_case(known)) || !end.is_ascii();
-    may && may_say(name) && matches!(Tail::of(trimmed(name)).says(false), Some(Says::Name | Says::Postcode | Says::Address))
+    let may = match name.as_bytes() {
+        [.., before, last] => {
+            let end = [before | 0x20, last | 0x20];
+            let known = matches!(
+                &end,
+                b"me"
+                    | b"es"
+                    | b"om"
+                    | b"re"
+                    | b"am"
+                    | b"mn"
+                    | b"vn"
+                    | b"mi"
+                    | b"no"
+                    | b"ip"
+                    | b"de"
+                    | b"ss"
+                    | b"lz"
+                    | b"dr"
+                    | b"il"
+                    | b"se"
+            );
+            known || *last >= 0x80
+        }
+        _ => false,
+    };
+    may && may_say(name)
+        && matches!(Tail::of(trimmed(name)).says(false), Some(Says::Name | Says::Postcode | Says::Address))
+}
+
+/// Whether a member is called after something that is no person, such as `product_name` or `city`.
+pub(super) fn is_of_thing(name: &str) -> bool {
+    Tail::of(trimmed(name)).senses(0).has_any(&[Sense::Thing, Sense::Name])
 }
 
 /// What stands before the value at `i`: a label and a separator, words of a sentence, or at the start of a text the names above it.
 pub(super) fn before(scan: &Scan<'_>, i: usize) -> Before {
     let behind = scan.behind(i, LABEL_MAX);
-    let wrapping = |b: &u8| matches!(b, b'"' | b'\'' | b'\\' | b'[' | b'*' | b'`' | b' ' | b'\t' | b'\n' | b'\r' | b'(' | b'_');
+    let wrapping =
+        |b: &u8| matches!(b, b'"' | b'\'' | b'\\' | b'[' | b'*' | b'`' | b' ' | b'\t' | b'\n' | b'\r' | b'(' | b'_');
     let gap = behind.iter().rev().take_while(|b| wrapping(b)).count();
     let (rest, gap) = behind.split_at(behind.len() - gap);
     let line = gap.contains(&b'\n');
     if rest.is_empty() {
         return if behind.len() == i { scan.names.1.map_or(Before::Nothing, Before::Label) } else { Before::Nothing };
     }
-    if matches!(rest, [.., b':' | b'=' | b'>' | b'|']) || DASHES.iter().any(|dash| rest.ends_with(dash)) && gap == b" " {
+    if matches!(rest, [.., b':' | b'=' | b'>' | b'|']) || DASHES.iter().any(|dash| rest.ends_with(dash)) && gap == b" "
+    {
         return label_before(rest);
     }
     let wrapped = !line && gap.iter().any(|b| !matches!(b, b' ' | b'_'));
@@ -442,12 +482,15 @@ fn sentence_before(rest: &[u8], line: bool) -> Before {
     let rest = rest.strip_suffix(b",").or(rest.strip_suffix(b"!")).or(rest.strip_suffix(b".")).unwrap_or(rest);
     let tail = Tail::of(phrase(rest));
     if line {
-        return if (0..WORDS).any(|at| tail.has(at, Sense::SignOff)) { Before::SignOff } else { Before::Nothing };
+        return if tail.any(&[Sense::SignOff]) { Before::SignOff } else { Before::Nothing };
     }
     let last = tail.word(0);
     let is = |known: &[&str]| known.iter().any(|word| last.eq_ignore_ascii_case(word));
     let written_out = || last.len() > 5 || last.starts_with(char::is_uppercase);
-    if tail.has(0, Sense::Title) && written_out() {
+    let titled = |at: usize| tail.has(at, Sense::Title) && tail.word(at).starts_with(char::is_uppercase);
+    if tail.has(0, Sense::Title) && written_out()
+        || tail.has(0, Sense::Particle) && (titled(1) || tail.has(1, Sense::Particle) && titled(2))
+    {
         return Before::Title;
     }
     if tail.has(0, Sense::Greeting) && (tail.count < 3 || tail.has(1, Sense::Greeting)) {
@@ -465,10 +508,14 @@ fn sentence_before(rest: &[u8], line: bool) -> Before {
     if is(&["by", "to", "with", "of"]) && (tail.has(1, Sense::Act) || tail.word(1).eq_ignore_ascii_case("behalf")) {
         return Before::Act;
     }
-    if is(&["to", "at", "in", "a", "en", "au", "op", "pod", "from"]) && (tail.has(1, Sense::Live) || tail.has(2, Sense::Live)) {
+    if is(&["to", "at", "in", "a", "en", "au", "op", "pod", "from"])
+        && (tail.has(1, Sense::Live) || tail.has(2, Sense::Live))
+    {
         return Before::Live;
     }
-    if tail.has(0, Sense::Role) && last.starts_with(char::is_lowercase) || is(&["to"]) && tail.without_last().names_person() {
+    if tail.has(0, Sense::Role) && last.starts_with(char::is_lowercase)
+        || is(&["to"]) && tail.without_last().names_person()
+    {
         return Before::Role;
     }
     match tail.says(true) {
@@ -502,16 +549,40 @@ mod tests {
 
     #[test]
     fn names_say_what_they_hold_in_any_spelling_and_language() {
-        for name in ["first_name", "lastName", "FullName", "fullname", "Vorname", "prénom", "apellidos", "cognome", "achternaam", "imię", "nazwisko", "sukunimi", "efternamn", "氏名"] {
+        for name in [
+            "first_name",
+            "lastName",
+            "FullName",
+            "fullname",
+            "Vorname",
+            "prénom",
+            "apellidos",
+            "cognome",
+            "achternaam",
+            "imię",
+            "nazwisko",
+            "sukunimi",
+            "efternamn",
+            "氏名",
+        ] {
             assert_eq!(said(name), Some(Says::Person), "{name}");
         }
         for name in ["customer_name", "patientName", "passenger-name", "Kundenname", "recipient_name"] {
             assert_eq!(said(name), Some(Says::NameOfRole), "{name}");
         }
-        for name in ["author", "assigned_to", "created_by", "passengers", "displayName"] {
+        for name in ["author", "assigned_to", "created_by", "passengers"] {
             assert_eq!(said(name), Some(Says::Role), "{name}");
         }
-        for name in ["street", "billing_address", "shippingAddress", "address_line_1", "Lieferadresse", "straße", "calle", "homeAddress"] {
+        for name in [
+            "street",
+            "billing_address",
+            "shippingAddress",
+            "address_line_1",
+            "Lieferadresse",
+            "straße",
+            "calle",
+            "homeAddress",
+        ] {
             assert!(matches!(said(name), Some(Says::Street | Says::Address)), "{name}");
         }
         for name in ["user_name", "username", "nickname"] {
@@ -521,10 +592,27 @@ mod tests {
 
     #[test]
     fn names_of_things_say_nothing() {
-        for name in ["tool_name", "hostname", "file_name", "event_name", "ip_address", "mac_address", "emailAddress", "wallet_address", "server.address", "service.name", "", "x", "rename", "memory_address", "status"] {
+        for name in [
+            "tool_name",
+            "hostname",
+            "file_name",
+            "event_name",
+            "ip_address",
+            "mac_address",
+            "emailAddress",
+            "wallet_address",
+            "server.address",
+            "service.name",
+            "",
+            "x",
+            "rename",
+            "memory_address",
+            "status",
+        ] {
             assert_eq!(said(name), None, "{name}");
         }
         assert_eq!(said("name"), Some(Says::Name));
+        assert_eq!(said("displayName"), Some(Says::Name));
         assert_eq!(said("address"), Some(Says::Address));
         assert_eq!(said("zip"), None);
     }

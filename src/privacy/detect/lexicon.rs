@@ -85,6 +85,10 @@ senses! {
     Technical: "ip ips ipv mac email mail host hostname remote bind listen listener server memory wallet bitcoin btc eth ethereum contract peer web
         http https local hw hardware ethernet base virtual network net broadcast gateway proxy socket bus device email load fault instruction
         start end link token from url uri public private src dst";
+    /// A member whose value may look like a person's name and is none.
+    Thing: "company product brand city title model vendor team project region country place venue location book song movie store shop hotel
+        organization organisation org merchant manufacturer publisher employer school university category label tag topic font theme event
+        plan feature";
     /// What stands around a value and says nothing.
     Wrapper: "value values stringvalue val string text content data item items element";
 
@@ -143,7 +147,7 @@ senses! {
         were be has have had do does did can could will would should may must got get set let see use using also after before
         hotel airport station river lake mountain park street avenue road square city town county state country north south east west northern
         southern eastern western central san santa saint st los las united great international national global general public private
-        american european asian windows linux mac macos android ios chrome firefox safari edge mozilla google microsoft amazon apple facebook
+        american european asian intel macintosh gecko windows linux mac macos android ios chrome firefox safari edge mozilla google microsoft amazon apple facebook
         oracle github gitlab docker kubernetes java python ruby rust node react angular visual code studio office exchange server client
         internet explorer web http https json xml html sql url uri id ip tcp udp dns tls ssl gpu cpu ram ssd usb pci bios acpi
         number total status type version release update upgrade build order invoice payment ticket issue report request response message mail email
@@ -219,6 +223,12 @@ impl Senses {
         senses.iter().any(|sense| self.has(*sense))
     }
 
+    /// Whether the word begins neither a person's name nor an address.
+    pub(super) fn is_nobody(self) -> bool {
+        use Sense::{Given, GivenToo, Nobody, Prefix, PrefixToo, Title, Unit};
+        self.has(Nobody) && !self.has_any(&[Given, GivenToo, Prefix, PrefixToo, Title, Unit])
+    }
+
     /// Whether the word is known at all.
     pub(super) fn is_known(self) -> bool {
         self.0 != 0
@@ -263,8 +273,38 @@ pub(super) fn words(sense: Sense) -> impl Iterator<Item = &'static str> {
     WORDS.iter().filter(move |(known, _)| *known == sense).flat_map(|(_, words)| words.split_whitespace())
 }
 
+/// Short hashes of all words, as a bitmap: most words that are looked up are none of ours.
+struct Known([u64; 512]);
+
+impl Known {
+    fn slot(word: &[u8]) -> (usize, u64) {
+        let hash = word.iter().fold(word.len() as u32, |hash, b| hash.wrapping_mul(0x0100_0193) ^ u32::from(b | 0x20));
+        let hash = hash ^ (hash >> 15);
+        ((hash >> 6) as usize % 512, 1 << (hash % 64))
+    }
+
+    fn may_hold(&self, word: &[u8]) -> bool {
+        let (slot, bit) = Known::slot(word);
+        self.0.get(slot).is_some_and(|bits| bits & bit != 0)
+    }
+}
+
+static KNOWN: LazyLock<Known> = LazyLock::new(|| {
+    let mut known = Known([0; 512]);
+    for word in BY_WORD.keys() {
+        let (slot, bit) = Known::slot(word.as_bytes());
+        if let Some(bits) = known.0.get_mut(slot) {
+            *bits |= bit;
+        }
+    }
+    known
+});
+
 /// The senses of a word, in whatever case and with its accents.
 pub(super) fn senses(word: &str) -> Senses {
+    if word.is_ascii() && !KNOWN.may_hold(word.as_bytes()) {
+        return Senses::default();
+    }
     Folded::of(word).map_or(Senses::default(), |folded| folded.senses())
 }
 
@@ -388,7 +428,8 @@ pub(super) fn word_at(text: &str, start: usize) -> Option<Word> {
     let mut length = 0;
     let mut chars = rest.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
-        let inside = matches!(c, '\'' | '’' | '-') && length > 0 && chars.peek().is_some_and(|(_, c)| c.is_alphabetic());
+        let inside =
+            matches!(c, '\'' | '’' | '-') && length > 0 && chars.peek().is_some_and(|(_, c)| c.is_alphabetic());
         if !inside && (!c.is_alphabetic() || is_ideograph(c)) || length == WORD_MAX {
             break;
         }
@@ -452,7 +493,9 @@ impl Writing {
             (_, 0) => Form::Caps,
             (0, _) => Form::Small,
             _ if self.starts_small || !hump_is_fine => Form::Mixed,
-            _ if self.capitals > 1 + word.matches(['-', '\'', '’']).count() + usize::from(self.hump.is_some()) => Form::Mixed,
+            _ if self.capitals > 1 + word.matches(['-', '\'', '’']).count() + usize::from(self.hump.is_some()) => {
+                Form::Mixed
+            }
             _ => Form::Capital,
         }
     }

@@ -47,9 +47,9 @@ mod url;
 pub(super) mod key_name;
 
 pub use context::{Beside, Names};
-pub use label::Says;
-pub(super) use label::{beside, heeds_neighbours, of_names};
 pub use kind::{Kind, Kinds};
+pub use label::Says;
+pub(super) use label::{beside, heeds_neighbours, may_say, of_names};
 
 use context::Context;
 
@@ -77,9 +77,13 @@ const PLAIN_MAX: usize = 15;
 
 /// Whether `text` obviously holds nothing: short, and made of letters and harmless marks.
 pub fn is_dull(text: &str) -> bool {
+    let mut before = 0;
     text.len() <= PLAIN_MAX
-        && text.bytes().all(|b| matches!(class(b), Class::Letter | Class::Plain))
-        && !text.as_bytes().windows(2).any(|pair| matches!(pair, [b' ', second] if second.is_ascii_uppercase()))
+        && text.bytes().all(|b| {
+            let starts_name = before == b' ' && b.is_ascii_uppercase();
+            before = b;
+            matches!(class(b), Class::Letter | Class::Plain) && !starts_name
+        })
 }
 
 /// What may start at a byte.
@@ -207,23 +211,35 @@ impl<'s> Scan<'s> {
     /// A person's name or an address that begins with the word at `i`.
     fn named(&mut self, i: usize) -> Option<usize> {
         let before = self.before(i);
-        if !(before.is_ascii_whitespace() || matches!(before, 0 | b'"' | b'\'' | b'\\' | b'(' | b'[' | b':' | b'=' | b'>' | b',' | b'*' | b'`' | b'|' | b';')) {
+        if !(before.is_ascii_whitespace()
+            || matches!(
+                before,
+                0 | b'"' | b'\'' | b'\\' | b'(' | b'[' | b':' | b'=' | b'>' | b',' | b'*' | b'`' | b'|' | b';'
+            ))
+        {
             return None;
         }
         let end = self.run_end(i, i + 24, |b| b.is_ascii_alphabetic());
         let next = self.at(end);
-        if matches!(next, b'/' | b'_' | b'(' | b'=' | b'@' | b'0'..=b'9') {
+        // `(Windows; ...` after a number or nothing is no aside about a person.
+        let aside = before == b'(' && !self.slice(i.saturating_sub(3), i).iter().any(u8::is_ascii_alphabetic);
+        let alone = next == b')'
+            || before == 0 && i == 0 && self.names.1.is_none() && !matches!(next, b' ' | b'-' | b'\'' | b'.' | 0x80..);
+        // A word in capitals is a name only where a label says so.
+        let caps = self.at(i + 1).is_ascii_uppercase()
+            && before == b' '
+            && !matches!(self.before(i - 1), b':' | b'=' | b'|')
+            && self.at(i) != b'P';
+        if caps || matches!(next, b'/' | b'_' | b'(' | b'=' | b'@' | b'0'..=b'9') || aside || alone {
+            return None;
+        }
+        if end > i && next < 0x80 && lexicon::senses(self.str(i, end)).is_nobody() {
             return None;
         }
         if postal::may_begin(self, end)
             && let Some(end) = postal::at_word(self, i).and_then(|end| self.hit(Kind::PostalAddress, i, end))
         {
             return Some(end);
-        }
-        let goes_on = next >= 0x80 || matches!(next, b'-' | b'\'' | b'.') || next == b' ' && end > i + 1;
-        let alone = next == b')' || before == 0 && i == 0 && self.names.1.is_none();
-        if alone && !goes_on {
-            return None;
         }
         person::find(self, i).and_then(|end| self.hit(Kind::Person, i, end))
     }
@@ -299,8 +315,8 @@ impl<'s> Scan<'s> {
         {
             return end;
         }
-        if matches!(self.at(end), b' ' | b',' | b'/' | b'-')
-            && !is_word(self.before(i))
+        if !is_word(self.before(i))
+            && postal::may_follow(self, end)
             && let Some(end) = postal::at_number(self, i, end).and_then(|end| self.hit(Kind::PostalAddress, i, end))
         {
             return end;

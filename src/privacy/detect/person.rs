@@ -60,7 +60,12 @@ impl Shape {
 
     /// `Porter, Jane`: the given name after the family name.
     fn read_first_name(&mut self, scan: &Scan<'_>) {
-        if self.words == 0 || self.words > 2 || self.given || self.ideographs || scan.slice(self.end, self.end + 2) != b", " {
+        if self.words == 0
+            || self.words > 2
+            || self.given
+            || self.ideographs
+            || scan.slice(self.end, self.end + 2) != b", "
+        {
             return;
         }
         let start = self.end + 2;
@@ -99,7 +104,8 @@ impl Shape {
                     self.given = given;
                     self.surely_given = known.has(Sense::Given);
                 }
-                self.surname = self.words > 0 && is_surname(scan.str(word.end.saturating_sub(word.length), word.end), known);
+                self.surname =
+                    self.words > 0 && is_surname(scan.str(word.end.saturating_sub(word.length), word.end), known);
                 self.caps &= word.form == Form::Caps;
                 self.words += 1;
                 Taken::Part
@@ -153,9 +159,12 @@ pub(super) fn find(scan: &Scan<'_>, start: usize) -> Option<usize> {
     let fits = match label::before(scan, start) {
         Before::Label(Says::Person) => true,
         Before::Label(Says::NameOfRole) => !shape.caps || two,
-        Before::Label(Says::Role | Says::Account) => two && !(shape.caps && !shape.given) || shape.given || shape.titled,
+        Before::Label(Says::Role | Says::Account) => {
+            two && !(shape.caps && !shape.given) || shape.given || shape.titled
+        }
         Before::Label(Says::Name) => {
-            two && (shape.surely_given || shape.surname || shape.titled || label::person_follows(scan, end)) && !(shape.caps && !shape.given)
+            two && (shape.surely_given || shape.surname || shape.titled || label::person_follows(scan, end))
+                && !(shape.caps && !shape.given)
         }
         Before::Title => !shape.caps,
         Before::Greeting => !shape.caps && (two || ends_clause(scan, end) || shape.surely_given),
@@ -165,6 +174,7 @@ pub(super) fn find(scan: &Scan<'_>, start: usize) -> Option<usize> {
         Before::Label(Says::Street) => two && !shape.caps && scan.at(end) == b'\n' || two && shape.surely_given,
         Before::Act => !shape.caps && (two || shape.surely_given),
         Before::Role => two && !shape.caps,
+        Before::Nothing if start == 0 && end == scan.bytes.len() && label::is_of_thing(scan.names.nearest()) => false,
         Before::Nothing | Before::Live | Before::Label(Says::Address | Says::Postcode) => {
             two && !shape.caps && shape.surely_given && !shape.ideographs && !shape.reversed
         }
@@ -175,8 +185,8 @@ pub(super) fn find(scan: &Scan<'_>, start: usize) -> Option<usize> {
 /// Whether a word is a family name: a known one, or one that ends like many.
 fn is_surname(word: &str, known: Senses) -> bool {
     const ENDS: [&str; 26] = [
-        "ova", "ski", "ska", "cki", "cka", "sson", "sen", "ez", "escu", "enko", "ovic", "evic", "oglu", "elli", "etti", "mann", "nen", "poulos", "akis",
-        "yan", "shvili", "chuk", "czyk", "wicz", "stein", "strom",
+        "ova", "ski", "ska", "cki", "cka", "sson", "sen", "ez", "escu", "enko", "ovic", "evic", "oglu", "elli", "etti",
+        "mann", "nen", "poulos", "akis", "yan", "shvili", "chuk", "czyk", "wicz", "stein", "strom",
     ];
     known.has(Sense::Surname)
         || !known.has_any(&[Sense::Nobody, Sense::Suffix])
@@ -213,10 +223,16 @@ pub(super) fn is_whole(text: &str, says: Says, names: &Names<'_>) -> bool {
         Says::Person => !value.nobody,
         Says::Account => is_account(text),
         Says::NameOfRole if value.words == 1 && !value.capitals && !value.ideographs => {
-            !value.nobody && (value.given || names.0.iter().any(|name| matches!(*name, "user" | "actor" | "person" | "identity")))
+            !value.nobody
+                && (value.given || names.0.iter().any(|name| matches!(*name, "user" | "actor" | "person" | "identity")))
         }
         Says::NameOfRole => !value.nobody && (value.capitals || value.given || value.ideographs),
-        Says::Role => !value.nobody && (value.words > 1 && value.capitals || value.ideographs || value.given && (value.words > 1 || value.capitals)),
+        Says::Role => {
+            !value.nobody
+                && (value.words > 1 && value.capitals
+                    || value.ideographs
+                    || value.given && (value.words > 1 || value.capitals))
+        }
         Says::Name => {
             let foreign = !names.nearest().to_ascii_lowercase().ends_with("name");
             let enough = value.words > 1 && (value.surely_given || value.surname) || foreign && value.surely_given;
@@ -228,7 +244,22 @@ pub(super) fn is_whole(text: &str, says: Says, names: &Names<'_>) -> bool {
 
 /// Names of accounts that are no person's.
 const NOBODY: [&str; 16] = [
-    "root", "system", "admin", "administrator", "anonymous", "guest", "user", "nobody", "default", "service", "daemon", "bot", "test", "unknown", "null", "none",
+    "root",
+    "system",
+    "admin",
+    "administrator",
+    "anonymous",
+    "guest",
+    "user",
+    "nobody",
+    "default",
+    "service",
+    "daemon",
+    "bot",
+    "test",
+    "unknown",
+    "null",
+    "none",
 ];
 
 fn is_account(text: &str) -> bool {
@@ -258,7 +289,10 @@ struct Value {
 
 impl Value {
     fn of(text: &str) -> Option<Value> {
-        let plain = |c: char| c.is_alphabetic() || matches!(c, ' ' | '.' | ',' | '\'' | '’' | '-' | '・' | '·' | '\u{3000}' | '\u{300}'..='\u{36f}');
+        let plain = |c: char| {
+            c.is_alphabetic()
+                || matches!(c, ' ' | '.' | ',' | '\'' | '’' | '-' | '・' | '·' | '\u{3000}' | '\u{300}'..='\u{36f}')
+        };
         if text.len() > WHOLE_MAX || !text.chars().all(plain) {
             return None;
         }
@@ -271,9 +305,122 @@ impl Value {
             value.words += 1;
             value.ideographs |= form == Form::Ideographs;
             value.given |= known.has_any(&[Sense::Given, Sense::GivenToo]);
-            value.nobody |= known.has(Sense::Nobody) && !known.has_any(&[Sense::Given, Sense::GivenToo, Sense::Title]);
+            value.nobody |= form != Form::Initial
+                && known.has(Sense::Nobody)
+                && !known.has_any(&[Sense::Given, Sense::GivenToo, Sense::Title]);
             value.capitals &= matches!(form, Form::Capital | Form::Initial | Form::Caps) || known.has(Sense::Particle);
         }
         (1..=WORDS_MAX).contains(&value.words).then_some(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Kind;
+    use super::super::tests::found_under;
+
+    fn names_in<'t>(name: &str, text: &'t str) -> Vec<&'t str> {
+        found_under(name, text).into_iter().filter(|(kind, _)| *kind == Kind::Person).map(|(_, text)| text).collect()
+    }
+
+    #[test]
+    fn a_member_that_is_called_a_persons_name_is_one_whatever_it_looks_like() {
+        for (name, text) in [
+            ("first_name", "jane"),
+            ("fullName", "Nout 's Gravensande"),
+            ("Nachname", "Müller-Lüdenscheidt"),
+            ("customer_name", "Kowalska, Małgorzata"),
+            ("氏名", "山田太郎"),
+            ("username", "jdoe42"),
+            ("author", "Ngozi Okonkwo"),
+            ("name", "Laura Marsh"),
+            ("nombre", "Lucía"),
+            ("name_on_card", "J. R. PORTER"),
+        ] {
+            assert_eq!(names_in(name, text), [text], "{name}");
+        }
+    }
+
+    #[test]
+    fn members_that_are_called_otherwise_or_hold_no_name_are_left_alone() {
+        for (name, text) in [
+            ("name", "Monthly Report"),
+            ("name", "Visual Studio"),
+            ("name", "scan_directory"),
+            ("name", "Morgan Stanley"),
+            ("product_name", "Laura Ashley"),
+            ("author", "Platform Team"),
+            ("owner", "platform"),
+            ("first_name", "null"),
+            ("username", "root"),
+            ("first_name", "[person]"),
+            ("username", "p_0123456789abcdef0123456789abcdef"),
+            ("host_name", "Anna"),
+            ("assigned_to", "Unassigned"),
+        ] {
+            assert!(names_in(name, text).is_empty(), "{name}: {text}");
+        }
+    }
+
+    #[test]
+    fn labels_phrases_greetings_and_titles_announce_names() {
+        for (text, name) in [
+            ("customer name: Kamya Patla, dob", "Kamya Patla"),
+            ("Patient: Breno Aragão", "Breno Aragão"),
+            ("Ansprechpartner – Samar Sarin – waiting", "Samar Sarin"),
+            ("invalid cardholder \"Gergő Hajdu\" (line 9)", "Gergő Hajdu"),
+            ("nom complet : Marissa Holt", "Marissa Holt"),
+            ("<full_name>Ada Byron</full_name>", "Ada Byron"),
+            ("Dear Ottokar Mrak, your parcel", "Ottokar Mrak"),
+            ("Hi Jane,", "Jane"),
+            ("Sehr geehrter Herr von Braun, anbei", "von Braun"),
+            ("Bonjour Madame Dupré, merci", "Madame Dupré"),
+            ("Ticket opened by Nathalie Guillet about it", "Nathalie Guillet"),
+            ("reported by 福田篤司", "福田篤司"),
+            ("my name is Sernur Soylu and", "Sernur Soylu"),
+            ("I'm Majken Bro, hello", "Majken Bro"),
+            ("spoke to Kwame Mensah today", "Kwame Mensah"),
+            ("Kind regards,\nYosef Permadi", "Yosef Permadi"),
+            ("From: Ola Bini <o@x>", "Ola Bini"),
+            ("Signed-off-by: Ines Vale <i@x>", "Ines Vale"),
+            ("name: Cas Brese\n    email: c", "Cas Brese"),
+            ("notes: Gabriela Losada will follow up", "Gabriela Losada"),
+            ("Hi Romanens, Patricia, thanks", "Romanens, Patricia"),
+            ("CUSTOMER NAME: JANE PORTER", "JANE PORTER"),
+            ("Hola Mary Robles:\nsu pedido", "Mary Robles"),
+        ] {
+            let found = names_in("", text);
+            assert!(
+                found.iter().any(|found| name.contains(found) && found.len() * 2 > name.len()),
+                "{text}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn firms_products_places_and_sentences_are_no_names() {
+        for text in [
+            "Dear Customer, your order",
+            "Hello World!",
+            "Hi Team, please",
+            "From: Support Team <x>",
+            "Powered by Google Cloud",
+            "Blocked by Content Security Policy",
+            "deploying to region Paris and Frankfurt",
+            "Jordan release branch cut, next codename Victoria",
+            "class MercuryClient extends BaseClient",
+            "Washington DC data center failover drill",
+            "feature flag april_promo enabled in May",
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/110.0 Safari/537.36",
+            "Started Session 57 of user root.",
+            "User-Agent: Mozilla Firefox",
+            "Host: Example Server",
+            "tool name: Web Search",
+            "status: Not Found",
+            "name: Monthly Report",
+            "Dear [person], hello",
+        ] {
+            assert!(names_in("", text).is_empty(), "{text}: {:?}", names_in("", text));
+        }
     }
 }

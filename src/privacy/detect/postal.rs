@@ -19,14 +19,36 @@ const WHOLE_MAX: usize = 240;
 
 /// Ends of street names in one word, used for streets and little else.
 const ENDS: [&str; 18] = [
-    "strasse", "straat", "laan", "gatan", "vagen", "gracht", "plein", "platz", "gasse", "allee", "katu", "gade", "veien", "grand", "stieg",
-    "dreef", "steeg", "singel",
+    "strasse", "straat", "laan", "gatan", "vagen", "gracht", "plein", "platz", "gasse", "allee", "katu", "gade",
+    "veien", "grand", "stieg", "dreef", "steeg", "singel",
 ];
 
 /// The same, of other use.
 const ENDS_TOO: [&str; 24] = [
-    "str", "weg", "ring", "hof", "pad", "baan", "dijk", "park", "tie", "damm", "ufer", "graben", "kade", "boulevard", "vej", "gata", "vei",
-    "kuja", "polku", "torget", "stigen", "markt", "chaussee", "straede",
+    "str",
+    "weg",
+    "ring",
+    "hof",
+    "pad",
+    "baan",
+    "dijk",
+    "park",
+    "tie",
+    "damm",
+    "ufer",
+    "graben",
+    "kade",
+    "boulevard",
+    "vej",
+    "gata",
+    "vei",
+    "kuja",
+    "polku",
+    "torget",
+    "stigen",
+    "markt",
+    "chaussee",
+    "straede",
 ];
 
 /// How much like a street a text is.
@@ -55,6 +77,22 @@ pub(super) fn at_number(scan: &Scan<'_>, start: usize, digits_end: usize) -> Opt
     }
     let (street_end, likeness) = street_after_number(scan, skip_addition(scan, words), comma > 0)?;
     accept(scan, start, street_end, likeness)
+}
+
+/// Whether a street may follow the house number whose digits end at `at`.
+pub(super) fn may_follow(scan: &Scan<'_>, at: usize) -> bool {
+    let word = |b: u8| {
+        b.is_ascii_uppercase()
+            || b >= 0x80
+            || b.is_ascii_digit()
+            || matches!(b, b'r' | b'a' | b'b' | b'c' | b'i' | b'q' | b'p' | b't')
+    };
+    match scan.at(at) {
+        b' ' => word(scan.at(at + 1)),
+        b',' => scan.at(at + 1) == b' ' && word(scan.at(at + 2)),
+        b'/' | b'-' => scan.at(at + 1).is_ascii_digit(),
+        _ => false,
+    }
 }
 
 /// Whether a number comes close after the word that ends at `at`, with nothing but words between: else no address begins there.
@@ -240,8 +278,18 @@ fn unit_first(scan: &Scan<'_>, start: usize) -> Option<(usize, Likeness)> {
 /// `P.O. Box 12`, `Postfach 12 34`, `PSC 12, Box 34`: where it ends.
 fn post_box(scan: &Scan<'_>, start: usize) -> Option<usize> {
     const BOXES: [&[u8]; 12] = [
-        b"P.O. Box ", b"PO Box ", b"P.O.Box ", b"P. O. Box ", b"Post Office Box ", b"Postfach ", b"Postbus ", b"Apartado ", b"Apartado de correos ", b"Casella postale ",
-        b"PO BOX ", b"Postboks ",
+        b"P.O. Box ",
+        b"PO Box ",
+        b"P.O.Box ",
+        b"P. O. Box ",
+        b"Post Office Box ",
+        b"Postfach ",
+        b"Postbus ",
+        b"Apartado ",
+        b"Apartado de correos ",
+        b"Casella postale ",
+        b"PO BOX ",
+        b"Postboks ",
     ];
     if scan.at(start) == b'P' && scan.slice(start, start + 4) == b"PSC " {
         let end = scan.run_end(start + 4, start + 9, |b| b.is_ascii_digit());
@@ -287,12 +335,16 @@ impl<'a, 's> Run<'a, 's> {
                 None => (ordinal_end(self.scan, start)?, Form::Capital),
             };
             let known = senses(self.scan.str(start, end).trim_end_matches('.'));
-            end += usize::from(self.scan.at(end) == b'.' && self.scan.at(end - 1) != b'.' && is_abbreviation(self.scan, end, known));
+            end += usize::from(
+                self.scan.at(end) == b'.' && self.scan.at(end - 1) != b'.' && is_abbreviation(self.scan, end, known),
+            );
             self.count += 1;
             match form {
                 Form::Capital | Form::Initial => {}
                 Form::Caps if end - start <= 3 || self.count > 1 => {}
-                Form::Small if known.has(Sense::Particle) || known.has(Sense::PrefixToo) || known.has(Sense::Prefix) => {
+                Form::Small
+                    if known.has(Sense::Particle) || known.has(Sense::PrefixToo) || known.has(Sense::Prefix) =>
+                {
                     self.at = end;
                     if self.count == 1 {
                         self.end = end;
@@ -324,7 +376,9 @@ fn ordinal_end(scan: &Scan<'_>, at: usize) -> Option<usize> {
 fn is_abbreviation(scan: &Scan<'_>, end: usize, known: Senses) -> bool {
     let short = known.has_any(&[Sense::Suffix, Sense::SuffixToo, Sense::Prefix, Sense::PrefixToo, Sense::Unit]);
     let followed = matches!(scan.at(end + 1), b' ' | b',');
-    followed && (short || compound(scan.str(end.saturating_sub(24).max(scan.floor), end)) == Likeness::More) && scan.at(end - 1).is_ascii_alphabetic()
+    followed
+        && (short || compound(scan.str(end.saturating_sub(24).max(scan.floor), end)) == Likeness::More)
+        && scan.at(end - 1).is_ascii_alphabetic()
 }
 
 /// The name of a street or place after ` `: capitalised words and small ones between them.
@@ -361,26 +415,48 @@ fn tail(scan: &Scan<'_>, street_end: usize) -> Tail {
     let mut tail = Tail { end: street_end, confirms: false, complete: false };
     let (mut coded, mut placed) = (false, false);
     for _ in 0..PARTS_MAX {
-        let Some(separator) = SEPARATORS.iter().find(|s| scan.slice(tail.end, tail.end + s.len()) == **s) else { break };
+        let Some(separator) = SEPARATORS.iter().find(|s| scan.slice(tail.end, tail.end + s.len()) == **s) else {
+            break;
+        };
         let at = tail.end + separator.len();
         let blank = *separator == b" ";
-        if !coded && !placed && let Some(end) = unit(scan, at) {
+        if !coded
+            && !placed
+            && let Some(end) = unit(scan, at)
+        {
             tail = Tail { end, confirms: true, ..tail };
         } else if !coded && let Some(end) = postcode(scan, at) {
             coded = true;
             tail = Tail { end, confirms: true, ..tail };
-        } else if coded && !placed && let Some(end) = place(scan, at) {
+        } else if coded
+            && !placed
+            && let Some(end) = place(scan, at)
+        {
             placed = true;
             tail.end = end;
-        } else if !coded && !placed && !blank && let Some(end) = place(scan, at) {
+        } else if !coded
+            && !placed
+            && !blank
+            && let Some(end) = place(scan, at)
+        {
             placed = true;
             tail.end = end;
-        } else if placed && !coded && let Some(end) = region(scan, at) {
+        } else if placed
+            && !coded
+            && let Some(end) = region(scan, at)
+        {
             tail = Tail { end, confirms: true, ..tail };
-        } else if (coded || placed) && !blank && let Some(end) = country(scan, at) {
+        } else if (coded || placed)
+            && !blank
+            && let Some(end) = country(scan, at)
+        {
             tail.end = end;
             break;
-        } else if placed && !coded && !blank && let Some(end) = place(scan, at).filter(|end| leads_to_code(scan, *end)) {
+        } else if placed
+            && !coded
+            && !blank
+            && let Some(end) = place(scan, at).filter(|end| leads_to_code(scan, *end))
+        {
             tail.end = end;
         } else {
             break;
@@ -423,7 +499,25 @@ fn unit(scan: &Scan<'_>, at: usize) -> Option<usize> {
 fn floor(scan: &Scan<'_>, at: usize) -> Option<usize> {
     let digits = scan.run_end(at, at + 3, |b| b.is_ascii_digit());
     let rest = scan.text.get(digits..)?;
-    let ordinal = ["º", "ª", ". OG", ". Stock", ". Etage", ".OG", "th floor", "th Floor", "nd floor", "nd Floor", "rd floor", "st floor", "st Floor", "rd Floor", "er étage", "e étage", "ème étage"];
+    let ordinal = [
+        "º",
+        "ª",
+        ". OG",
+        ". Stock",
+        ". Etage",
+        ".OG",
+        "th floor",
+        "th Floor",
+        "nd floor",
+        "nd Floor",
+        "rd floor",
+        "st floor",
+        "st Floor",
+        "rd Floor",
+        "er étage",
+        "e étage",
+        "ème étage",
+    ];
     let mark = ordinal.iter().find(|mark| rest.starts_with(**mark))?;
     let end = digits + mark.len();
     let door = scan.at(end) == b' ' && scan.at(end + 1).is_ascii_uppercase() && !is_word(scan.at(end + 2));
@@ -438,7 +532,8 @@ fn postcode(scan: &Scan<'_>, at: usize) -> Option<usize> {
         _ => at,
     };
     let digits = |at: usize| scan.run_end(at, at + 9, |b| b.is_ascii_digit());
-    let free = |end: usize| (!is_word(scan.at(end)) && (scan.at(end) != b'-' || !is_word(scan.at(end + 1)))).then_some(end);
+    let free =
+        |end: usize| (!is_word(scan.at(end)) && (scan.at(end) != b'-' || !is_word(scan.at(end + 1)))).then_some(end);
     let first = digits(at);
     if first == at {
         return letters_code(scan, at).and_then(free);
@@ -493,7 +588,10 @@ fn place(scan: &Scan<'_>, at: usize) -> Option<usize> {
     let mut run = Run::new(scan, dutch_article(scan, at));
     let first = run.next()?;
     let known = first.2;
-    if known.has(Sense::Nobody) && !known.has_any(&[Sense::Suffix, Sense::SuffixToo]) && !is_place_word(scan.str(first.0, first.1)) {
+    if known.has(Sense::Nobody)
+        && !known.has_any(&[Sense::Suffix, Sense::SuffixToo])
+        && !is_place_word(scan.str(first.0, first.1))
+    {
         return None;
     }
     if !scan.str(first.0, first.1).starts_with(char::is_uppercase) {
@@ -508,9 +606,17 @@ fn place(scan: &Scan<'_>, at: usize) -> Option<usize> {
         }
         end = word_end;
     }
-    if scan.at(end) == b' ' && scan.at(end + 1) == b'(' && scan.at(end + 4) == b')' && scan.at(end + 2).is_ascii_uppercase() {
+    if scan.at(end) == b' '
+        && scan.at(end + 1) == b'('
+        && scan.at(end + 4) == b')'
+        && scan.at(end + 2).is_ascii_uppercase()
+    {
         end += 5;
-    } else if scan.slice(end, end + 3) == b" / " && scan.at(end + 3).is_ascii_uppercase() && scan.at(end + 4).is_ascii_uppercase() && !is_word(scan.at(end + 5)) {
+    } else if scan.slice(end, end + 3) == b" / "
+        && scan.at(end + 3).is_ascii_uppercase()
+        && scan.at(end + 4).is_ascii_uppercase()
+        && !is_word(scan.at(end + 5))
+    {
         end += 5;
     }
     Some(end)
@@ -527,7 +633,24 @@ fn is_place_word(word: &str) -> bool {
         known if known.has_any(&[Sense::Suffix, Sense::SuffixToo])
     ) || matches!(
         word,
-        "New" | "North" | "South" | "East" | "West" | "San" | "Santa" | "Saint" | "St." | "Los" | "Las" | "Lake" | "Port" | "City" | "Mount" | "El" | "La" | "Le"
+        "New"
+            | "North"
+            | "South"
+            | "East"
+            | "West"
+            | "San"
+            | "Santa"
+            | "Saint"
+            | "St."
+            | "Los"
+            | "Las"
+            | "Lake"
+            | "Port"
+            | "City"
+            | "Mount"
+            | "El"
+            | "La"
+            | "Le"
     )
 }
 
@@ -561,16 +684,28 @@ pub(super) fn is_whole(text: &str, says: Says) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     match says {
         Says::Street => is_words(text, 1) && !senses(text.trim()).has(Sense::Nobody),
-        Says::Address => is_words(text, 1) && digits > 0 && text.contains([' ', ',']) && has_capital(text) || is_east_asian(text),
-        Says::Postcode => digits >= 3 && text.len() <= 12 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-')),
+        Says::Address => {
+            is_words(text, 1) && digits > 0 && text.contains([' ', ',']) && has_capital(text) || is_east_asian(text)
+        }
+        Says::Postcode => {
+            digits >= 3
+                && text.len() <= 12
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-'))
+        }
         Says::Person | Says::NameOfRole | Says::Role | Says::Name | Says::Account => false,
     }
 }
 
 /// Whether a text has words of letters and is none of what else is called an address: `10.0.0.1:80`, `0x7f..`, a hash.
 fn is_words(text: &str, least: usize) -> bool {
-    let words = text.split(|c: char| !c.is_alphabetic()).filter(|word| word.chars().count() >= 3 || word.chars().any(is_ideograph));
-    words.count() >= least && !text.starts_with("0x") && !text.contains("::") && (text.contains(' ') || text.len() <= 40) && !text.contains('_')
+    let words = text
+        .split(|c: char| !c.is_alphabetic())
+        .filter(|word| word.chars().count() >= 3 || word.chars().any(is_ideograph));
+    words.count() >= least
+        && !text.starts_with("0x")
+        && !text.contains("::")
+        && (text.contains(' ') || text.len() <= 40)
+        && !text.contains('_')
 }
 
 fn has_capital(text: &str) -> bool {
@@ -579,4 +714,98 @@ fn has_capital(text: &str) -> bool {
 
 fn is_east_asian(text: &str) -> bool {
     text.chars().filter(|c| is_ideograph(*c)).count() >= 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Kind;
+    use super::super::tests::found_under;
+
+    fn addresses_in<'t>(name: &str, text: &'t str) -> Vec<&'t str> {
+        found_under(name, text)
+            .into_iter()
+            .filter(|(kind, _)| *kind == Kind::PostalAddress)
+            .map(|(_, text)| text)
+            .collect()
+    }
+
+    #[test]
+    fn strong_forms_are_found_bare_and_to_their_end() {
+        for address in [
+            "123 Main Street, Springfield, IL 62704",
+            "4105 Teresa Summit Apt. 518, Port Joshua, DE 78877",
+            "12 Baker Street, London NW1 6XE, UK",
+            "Flat 95, 3 Maurice Road, Lucasstad, TD7 5RH",
+            "Musterstraße 12, 12345 Berlin",
+            "Karl-Marx-Allee 33",
+            "Ekvägen 554, 24840 Norrköping",
+            "Sofiastraat 89, 5523 AF, Renswoude",
+            "12 rue de la Paix, 75002 Paris",
+            "45, avenue de Roux, 97646 Boutin-sur-Mer",
+            "Calle Mayor 5, 3º B, 28013 Madrid",
+            "Vicolo Beppe, 39 Piano 0, 14035, Grazzano Badoglio (AT)",
+            "ul. Długa 5/7, 00-123 Warszawa",
+            "Rua das Flores 12",
+            "P.O. Box 123, Springfield, IL 62704",
+            "PSC 1789, Box 2331, APO AE 84057",
+        ] {
+            let text = format!("it goes out, {address}. Thanks");
+            assert_eq!(addresses_in("", &text), [address], "{text}");
+        }
+    }
+
+    #[test]
+    fn weak_forms_need_a_label_or_a_phrase() {
+        for (before, address) in [
+            ("on its way to ", "7236 Tina Mill"),
+            ("I live at ", "Alexpad 80"),
+            ("Address: ", "Cuesta Remedios Arcos 5"),
+            ("Lieferadresse: ", "Unter den Linden 77, 10117 Berlin"),
+            ("deliver to=\"", "pl. Niepodległości 58/52"),
+            ("ship to: ", "20 June Walks"),
+        ] {
+            assert_eq!(addresses_in("", &format!("{before}{address}\" and")), [address], "{before}");
+            assert!(addresses_in("", &format!("see {address} and")).len() < 2, "{address}");
+        }
+        for text in ["see 7236 Tina Mill", "see 20 June Walks now", "see Remedios Arcos 5"] {
+            assert!(addresses_in("", text).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn members_that_are_called_an_address_are_taken_whole() {
+        for (name, text) in [
+            ("billing_address", "200 Angela Via Suite 517, Jamesbury, MB S4S 7K1"),
+            ("street", "Am Alten Hof"),
+            ("address", "1 Infinite Loop, Cupertino"),
+            ("住所", "東京都千代田区丸の内1-1"),
+            ("address_line_1", "Paseo de Xiomara 45"),
+        ] {
+            assert_eq!(addresses_in(name, text), [text], "{name}");
+        }
+    }
+
+    #[test]
+    fn other_addresses_and_numbers_beside_words_are_left_alone() {
+        for (name, text) in [
+            ("address", "10.0.0.1:8080"),
+            ("address", "0x00007f80e7ec619d"),
+            ("address", "db.internal.example"),
+            ("address", "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq"),
+            ("server.address", "Main Server 1"),
+            ("ip_address", "Not Available 1"),
+            ("", "Windows NT 10.0; Win64"),
+            ("", "Windows build 10.0.19041"),
+            ("", "retry 3 of 5 Failed Jobs"),
+            ("", "Chapter 12, 20 Pages"),
+            ("", "Started Session 57 of user"),
+            ("", "released on March 4, 2024"),
+            ("", "HTTP 500 Internal Server Error"),
+            ("", "Python 3, 12 packages"),
+            ("", "at [address] and"),
+            ("", "5 Wall clocks"),
+        ] {
+            assert!(addresses_in(name, text).is_empty(), "{name}: {text}: {:?}", addresses_in(name, text));
+        }
+    }
 }
