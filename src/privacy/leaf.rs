@@ -46,7 +46,8 @@ impl<'j> Job<'j> {
     /// The text scrubbed; `None` when nothing changed. `place` is where it stands (`None`: alone).
     pub(super) fn text(&mut self, text: &str, place: Option<&Place<'_>>, value: ValueType) -> Option<String> {
         let policy = self.policy;
-        if policy.patterns.is_empty() && detect::is_dull(text) {
+        let announced = || value != ValueType::Key && place.is_some_and(Place::is_announced);
+        if policy.patterns.is_empty() && detect::is_dull(text) && !announced() {
             return None;
         }
         let wanted = policy.wanted(place, value);

@@ -18,7 +18,7 @@
 //! - time is linear in the length of a text: detectors look a bounded distance ahead and behind.
 //!
 //! What is missing (the engine is built to grow by a file per detector family): national identifiers other than the US SSN,
-//! names and postal addresses, dates of birth, crypto addresses; `[at]` in e-mail addresses; text that is base64 or percent-encoded as a
+//! dates of birth, crypto addresses; `[at]` in e-mail addresses; text that is base64 or percent-encoded as a
 //! whole (a percent-encoded `@` is known); look-alike and full-width characters; `mac` without separators; an allow-list mode.
 
 // What goes in and what comes out.

@@ -14,7 +14,7 @@
 
 use std::fmt;
 
-use super::detect::Names;
+use super::detect::{Names, Says};
 
 /// What kind of thing a rule looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,7 @@ pub struct Place<'p> {
     step: Step<'p>,
     /// What the name beside it in a pair calls it.
     called: Option<&'p str>,
+    said: Option<Says>,
 }
 
 #[derive(Clone, Copy)]
@@ -45,17 +46,17 @@ enum Step<'p> {
 impl<'p> Place<'p> {
     /// A member of the root.
     pub fn root(name: &'p str) -> Self {
-        Place { parent: None, step: Step::Name(name), called: None }
+        Place { parent: None, step: Step::Name(name), called: None, said: None }
     }
 
     /// A member below `parent`, or of the root.
     pub fn member(parent: Option<&'p Place<'p>>, name: &'p str) -> Self {
-        Place { parent, step: Step::Name(name), called: None }
+        Place { parent, step: Step::Name(name), called: None, said: None }
     }
 
     /// An array's item below `parent`, or of the root.
     pub fn item(parent: Option<&'p Place<'p>>, index: usize) -> Self {
-        Place { parent, step: Step::Index(index), called: None }
+        Place { parent, step: Step::Index(index), called: None, said: None }
     }
 
     /// The same place, with the name that stands beside it: the value of `{"name": "phone", "value": "..."}` is called `phone`. Selectors
@@ -64,12 +65,37 @@ impl<'p> Place<'p> {
         Place { called: name, ..self }
     }
 
+    /// The same place, with what its names say of the value. Selectors do not see it.
+    pub fn saying(self, said: Option<Says>) -> Self {
+        Place { said, ..self }
+    }
+
+    /// Whether it is a user: a name in it may be any word.
+    pub fn is_of_account(&self) -> bool {
+        matches!(self.step, Step::Name("user" | "actor" | "person" | "identity"))
+    }
+
+    /// Whether its names say what it holds.
+    pub fn is_announced(&self) -> bool {
+        self.member_or_self().said.is_some()
+    }
+
+    /// The member in whose array it is, however deep.
+    fn member_or_self(&self) -> &Place<'p> {
+        let mut place = self;
+        while let Place { parent: Some(parent), step: Step::Index(_), .. } = place {
+            place = parent;
+        }
+        place
+    }
+
     /// The names of the nearest members at and above this place.
     pub fn names(&self) -> Names<'p> {
         let mut names = Names::default();
+        let mut place = Some(self.member_or_self());
+        names.1 = place.and_then(|place| place.said);
         let mut slots = names.0.iter_mut();
-        let mut place = Some(self);
-        while let Some(Place { parent, step, called }) = place {
+        while let Some(Place { parent, step, called, .. }) = place {
             let own = if let Step::Name(name) = step { Some(*name) } else { None };
             for name in [*called, own].into_iter().flatten() {
                 let Some(slot) = slots.next() else { return names };

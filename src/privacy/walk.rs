@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::detect::key_name::{self, Grade};
-use super::detect::{self, Kind, cookie, secret_value};
+use super::detect::{self, Beside, Kind, cookie, secret_value};
 use super::json::{Json, Members, Text};
 use super::leaf::Job;
 use super::policy::Rule;
@@ -79,7 +79,8 @@ impl<'j> Job<'j> {
         if members.iter().any(|(name, _)| name == "kty") {
             self.web_key(members, parent);
         }
-        members.retain_mut(|(name, value)| self.member(name, value, parent, pair.as_deref()));
+        let beside = what_is_beside(members);
+        members.retain_mut(|(name, value)| self.member(name, value, parent, (pair.as_deref(), beside)));
     }
 
     /// Replaces the private parts of a JSON web key.
@@ -99,7 +100,7 @@ impl<'j> Job<'j> {
         name: &mut Text<'_>,
         value: &mut Json<'_>,
         parent: Option<&Place<'_>>,
-        pair: Option<&str>,
+        (pair, beside): (Option<&str>, Beside),
     ) -> bool {
         // The name first: it is a context for its value, which must mean the same when the result is scrubbed again.
         if let Some(scrubbed) = self.text(name, Some(&Place::member(parent, name)), ValueType::Key) {
@@ -107,6 +108,9 @@ impl<'j> Job<'j> {
         }
         let pair = pair.filter(|_| PAIR_VALUES.contains(&&**name));
         let place = Place::member(parent, name).called(pair);
+        let holds = is_telling(value) || !name.eq_ignore_ascii_case("name") || parent.is_some_and(Place::is_of_account);
+        let said = holds && matches!(value, Json::Str(_) | Json::Array(_)) && detect::may_say(pair.unwrap_or(name));
+        let place = if said { place.saying(detect::of_names(place.names().0, beside)) } else { place };
         match self.declared(pair.unwrap_or(name), value, &place) {
             Some(declared) if declared.rule.method == Method::Remove && holds_secret(value, declared.grade) => {
                 self.count(&declared.rule.id);
@@ -288,6 +292,27 @@ fn pair_name<'m>(members: &'m [(Cow<'_, str>, Json<'_>)]) -> Option<&'m str> {
     }
     let (_, value) = members.iter().find(|(name, _)| PAIR_NAMES.contains(&&**name))?;
     if let Json::Str(text) = value { Some(text) } else { None }
+}
+
+/// Whether a value can be somebody's name or a postal code at all.
+fn is_telling(value: &Json<'_>) -> bool {
+    match value {
+        Json::Str(text) => text
+            .bytes()
+            .enumerate()
+            .any(|(at, b)| b.is_ascii_uppercase() || b >= 0x80 || b == b' ' || at == 0 && b.is_ascii_digit()),
+        Json::Array(_) => true,
+        Json::Null | Json::Bool(_) | Json::Int(_) | Json::UInt(_) | Json::Float(_) | Json::Object(_) => false,
+    }
+}
+
+/// What the members of an object are about, if one is among them whose meaning depends on it.
+fn what_is_beside(members: &[(Cow<'_, str>, Json<'_>)]) -> Beside {
+    if members.iter().any(|(name, value)| detect::heeds_neighbours(name) && is_telling(value)) {
+        members.iter().fold(Beside::default(), |beside, (name, _)| beside | detect::beside(name))
+    } else {
+        Beside::default()
+    }
 }
 
 /// The grade of a header's name in a flat list of names and values.

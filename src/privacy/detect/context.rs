@@ -14,6 +14,7 @@ use std::ops::BitOr;
 
 use super::Scan;
 use super::fold::fold_into;
+use super::label::{self, Says};
 use super::topics::{self, Topic};
 
 /// How far behind a candidate a word may stand to be its label, in bytes.
@@ -25,14 +26,33 @@ const NEAR: usize = 14;
 /// Longer words are no labels.
 const WORD_MAX: usize = 40;
 
-/// The names under which a text stands, the nearest first: its member's, then those above. Empty where there are none.
+/// The names under which a text stands, the nearest first: its member's, then those above. Empty where there are none. And what they say
+/// of it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Names<'n>(pub [&'n str; 3]);
+pub struct Names<'n>(pub [&'n str; 3], pub Option<Says>);
+
+/// What the members beside one are about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// A person: an e-mail address, a date of birth, ...
+    pub person: bool,
+    /// A postal address.
+    pub street: bool,
+}
+
+impl BitOr for Beside {
+    type Output = Beside;
+
+    fn bitor(self, other: Beside) -> Beside {
+        Beside { person: self.person | other.person, street: self.street | other.street }
+    }
+}
 
 impl<'n> Names<'n> {
     /// A single name.
     pub fn of(name: &'n str) -> Self {
-        Names([name, "", ""])
+        let names = [name, "", ""];
+        Names(names, label::of_names(names, Beside::default()))
     }
 
     /// The nearest name.
@@ -201,12 +221,16 @@ impl Topics {
 }
 
 /// The words of a text.
-struct Words<'t> {
+pub(super) struct Words<'t> {
     rest: &'t [u8],
 }
 
 impl<'t> Words<'t> {
-    fn next(&mut self) -> Option<&'t [u8]> {
+    pub(super) fn of(text: &'t [u8]) -> Words<'t> {
+        Words { rest: text }
+    }
+
+    pub(super) fn next(&mut self) -> Option<&'t [u8]> {
         loop {
             let start = word_start(self.rest)?;
             let (before, word) = self.rest.split_at_checked(start)?;

@@ -188,6 +188,10 @@ kinds! {
     SecretKey = "secret_key", "[secret]";
     /// The cookies of a request or response.
     Cookie = "cookie", "[cookie]";
+    /// A person's name.
+    Person = "person", "[person]";
+    /// A postal address, or the street in one.
+    PostalAddress = "postal_address", "[address]";
     /// A user's name in the path of a home directory.
     UserPath = "user_path", "[user]";
 }

@@ -42,6 +42,12 @@ mod national;
 mod ssn;
 mod user_path;
 
+mod given_names;
+mod label;
+mod lexicon;
+mod person;
+mod postal;
+
 // Secrets.
 pub(super) mod cookie;
 mod private_key;
@@ -59,9 +65,11 @@ mod told;
 
 use std::cell::OnceCell;
 
-pub use context::Names;
+pub use context::{Beside, Names};
 pub use geo::may_be_coordinate;
 pub use kind::{Kind, Kinds};
+pub use label::Says;
+pub(super) use label::{beside, heeds_neighbours, may_say, of_names};
 
 use context::{Context, Lazy};
 
@@ -80,7 +88,9 @@ pub struct Hit {
 pub fn scan(text: &str, names: Names<'_>, wanted: Kinds, hits: &mut Vec<Hit>) {
     let mut scan =
         Scan { text, bytes: text.as_bytes(), names, named: OnceCell::new(), wanted, nested: false, floor: 0, hits };
-    scan.run();
+    if !scan.whole() {
+        scan.run();
+    }
 }
 
 /// Nothing shorter than this and made of [plain](PLAIN) bytes alone can be a hit.
@@ -88,7 +98,13 @@ const PLAIN_MAX: usize = 15;
 
 /// Whether `text` obviously holds nothing: short, and made of letters and harmless marks.
 pub fn is_dull(text: &str) -> bool {
-    text.len() <= PLAIN_MAX && text.bytes().all(|b| matches!(class(b), Class::Letter | Class::Plain))
+    let mut before = 0;
+    text.len() <= PLAIN_MAX
+        && text.bytes().all(|b| {
+            let starts_name = before == b' ' && b.is_ascii_uppercase();
+            before = b;
+            matches!(class(b), Class::Letter | Class::Plain) && !starts_name
+        })
 }
 
 /// What may start at a byte.
@@ -100,6 +116,8 @@ enum Class {
     Letter,
     Digit,
     Mark,
+    /// The first or a later byte of a character beyond ASCII.
+    Wide,
 }
 
 const CLASSES: [Class; 256] = classes();
@@ -116,6 +134,7 @@ const fn classes() -> [Class; 256] {
                 Class::Mark
             }
             b' ' | b'.' | b',' => Class::Plain,
+            0x80.. => Class::Wide,
             _ => Class::Skip,
         };
         b += 1;
@@ -188,12 +207,81 @@ impl<'s> Scan<'s> {
                 Class::Letter => self.word(i, b),
                 Class::Digit => self.number(i),
                 Class::Mark => self.mark(i, b),
+                Class::Wide => self.wide_word(i),
             };
         }
     }
 
+    /// Notes the whole text where the names above it say what it is; whether they do.
+    fn whole(&mut self) -> bool {
+        let Some(says) = self.names.1 else { return false };
+        let text = self.text.trim();
+        let kind = if person::is_whole(text, says, &self.names) {
+            Kind::Person
+        } else if postal::is_whole(text, says) {
+            Kind::PostalAddress
+        } else {
+            return false;
+        };
+        let start = self.text.len() - self.text.trim_start().len();
+        self.hit(kind, start, start + text.len()).is_some()
+    }
+
+    /// A word of letters beyond ASCII. Returns where to go on.
+    fn wide_word(&mut self, i: usize) -> usize {
+        let lead = self.before(i);
+        if !is_word(lead)
+            && lead < 0x80
+            && let Some(end) = self.named(i)
+        {
+            return end;
+        }
+        self.run_end(i, usize::MAX, |b| b >= 0x80)
+    }
+
+    /// A person's name or an address that begins with the word at `i`.
+    fn named(&mut self, i: usize) -> Option<usize> {
+        let before = self.before(i);
+        if !(before.is_ascii_whitespace()
+            || matches!(
+                before,
+                0 | b'"' | b'\'' | b'\\' | b'(' | b'[' | b':' | b'=' | b'>' | b',' | b'*' | b'`' | b'|' | b';'
+            ))
+        {
+            return None;
+        }
+        let end = self.run_end(i, i + 24, |b| b.is_ascii_alphabetic());
+        let next = self.at(end);
+        // `(Windows; ...` after a number or nothing is no aside about a person.
+        let aside = before == b'(' && !self.slice(i.saturating_sub(3), i).iter().any(u8::is_ascii_alphabetic);
+        let alone = next == b')'
+            || before == 0 && i == 0 && self.names.1.is_none() && !matches!(next, b' ' | b'-' | b'\'' | b'.' | 0x80..);
+        // A word in capitals is a name only where a label says so.
+        let caps = self.at(i + 1).is_ascii_uppercase()
+            && before == b' '
+            && !matches!(self.before(i - 1), b':' | b'=' | b'|')
+            && self.at(i) != b'P';
+        if caps || matches!(next, b'/' | b'_' | b'(' | b'=' | b'@' | b'0'..=b'9') || aside || alone {
+            return None;
+        }
+        if end > i && next < 0x80 && lexicon::senses(self.str(i, end)).is_nobody() {
+            return None;
+        }
+        if postal::may_begin(self, end)
+            && let Some(end) = postal::at_word(self, i).and_then(|end| self.hit(Kind::PostalAddress, i, end))
+        {
+            return Some(end);
+        }
+        person::find(self, i).and_then(|end| self.hit(Kind::Person, i, end))
+    }
+
     /// A word that starts with a letter. Returns where to go on.
     fn word(&mut self, i: usize, first: u8) -> usize {
+        let small = || matches!(first, b'a' | b'c' | b'o' | b'p' | b'r' | b'u') && postal::begins_small(self, i);
+        let named = first.is_ascii_uppercase() || small();
+        if named && let Some(end) = self.named(i) {
+            return end;
+        }
         if may_start(first, self.at(i + 1)) {
             if let Some(end) = token::jwt(self, i).and_then(|end| self.hit(Kind::Jwt, i, end)) {
                 return end;
@@ -321,6 +409,12 @@ impl<'s> Scan<'s> {
         }
         if let Some((kind, start, end)) = number::find(self, i, end)
             && let Some(end) = self.hit(kind, start, end)
+        {
+            return end;
+        }
+        if !is_word(self.before(i))
+            && postal::may_follow(self, end)
+            && let Some(end) = postal::at_number(self, i, end).and_then(|end| self.hit(Kind::PostalAddress, i, end))
         {
             return end;
         }

@@ -9,7 +9,7 @@ fn found(text: &str) -> Vec<(Kind, &str)> {
     found_under("", text)
 }
 
-fn found_under<'t>(key: &str, text: &'t str) -> Vec<(Kind, &'t str)> {
+pub(super) fn found_under<'t>(key: &str, text: &'t str) -> Vec<(Kind, &'t str)> {
     let mut hits = Vec::new();
     scan(text, Names::of(key), Kinds::ALL, &mut hits);
     hits.iter().map(|hit| (hit.kind, &text[hit.start..hit.end])).collect()

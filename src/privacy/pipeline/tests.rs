@@ -224,7 +224,7 @@ fn the_hash_tells_policies_and_settings_apart() {
     let hash = |policy, settings: Settings| Scrubber::from_toml(policy, &settings).unwrap().policy_hash();
     let base = Settings::default();
     assert_eq!(hash("", base), hash("# a comment\npreset = 'strict'", base));
-    assert_ne!(hash("", base), hash(DEFAULT_POLICY, base));
+    assert_eq!(hash("", base), hash(DEFAULT_POLICY, base));
     assert_ne!(hash("", base), hash("preset = 'balanced'", base));
     assert_ne!(hash("", base), hash("", Settings { address: Some(AddressPolicy::Drop), ..base }));
 }
@@ -372,7 +372,8 @@ fn a_member_found_by_name_keeps_its_neighbours() {
 #[test]
 fn a_member_that_is_called_a_persons_name_loses_it_and_other_names_stay() {
     let text = r#"{"user_name":"Elif Gupta","x":[{"fullName":"A B"}],"name":"scan_directory","file_name":"a.txt"}"#;
-    let expected = r#"{"user_name":"[person_name]","x":[{"fullName":"[person_name]"}],"name":"scan_directory","file_name":"a.txt"}"#;
+    let expected =
+        r#"{"user_name":"[person]","x":[{"fullName":"[person]"}],"name":"scan_directory","file_name":"a.txt"}"#;
     assert_eq!(scrubbed(DEFAULT_POLICY, text), expected);
 }
 
