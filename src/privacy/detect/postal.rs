@@ -402,7 +402,10 @@ struct Tail {
 
 /// Small words that begin a street.
 pub(super) fn begins_small(scan: &Scan<'_>, i: usize, first: u8) -> bool {
-    matches!((first, scan.at(i + 1)), (b'u' | b'p' | b'a', b'l') | (b'o', b's') | (b'r', b'u') | (b'c', b'a') | (b'a', b'v')) && matches!(
+    matches!(
+        (first, scan.at(i + 1)),
+        (b'u' | b'p' | b'a', b'l') | (b'o', b's') | (b'r', b'u') | (b'c', b'a') | (b'a', b'v')
+    ) && matches!(
         scan.slice(i, i + 4),
         b"ul. " | b"pl. " | b"al. " | b"os. " | b"plac" | b"alej" | b"ulic" | b"rue " | b"rua " | b"call" | b"aven"
     )
