@@ -244,6 +244,9 @@ pub(in crate::privacy) fn of_names([mut name, mut above, further]: [&str; 3], be
     if senses(name).has(Sense::Wrapper) {
         (name, above) = (above, further);
     }
+    if let Some((head, last)) = name.rsplit_once('.') {
+        (name, above) = (last, head);
+    }
     let tail = Tail::of(trimmed(name));
     let above = LazyCell::new(|| Tail::of(trimmed(above)));
     if tail.count == 1 && tail.has(0, Sense::Part) && above.has(0, Sense::Name) {
@@ -252,6 +255,7 @@ pub(in crate::privacy) fn of_names([mut name, mut above, further]: [&str; 3], be
     let of_address = || beside.street || above.any(&[Sense::Address, Sense::Where]);
     match tail.says(false) {
         Some(Says::Name) if beside.person || above.any(&[Sense::Role, Sense::Personal]) => Some(Says::NameOfRole),
+        Some(Says::Address) if above.any(&[Sense::Technical]) => None,
         Some(Says::Address) if beside.person || above.any(&[Sense::Role]) => Some(Says::Street),
         Some(Says::Postcode) => of_address().then_some(Says::Postcode),
         None if tail.count == 1 && tail.has(0, Sense::Line) && of_address() => Some(Says::Street),
@@ -261,47 +265,34 @@ pub(in crate::privacy) fn of_names([mut name, mut above, further]: [&str; 3], be
 
 /// Whether a name may say anything, by its last two letters and then by a hash of its last word; spares nearly all names the rest.
 pub(in crate::privacy) fn may_say(name: &str) -> bool {
-    let name = name.as_bytes();
-    let end = name.iter().rposition(|b| b.is_ascii_alphabetic() || *b >= 0x80).map_or(0, |at| at + 1);
-    let (Some(last), Some(before)) =
-        (end.checked_sub(1).and_then(|at| name.get(at)), end.checked_sub(2).and_then(|at| name.get(at)))
-    else {
-        return false;
-    };
-    if *last >= 0x80 || *before >= 0x80 {
-        return true;
+    let mut letters = name.as_bytes();
+    while let [rest @ .., last] = letters
+        && !is_letter(*last)
+    {
+        letters = rest;
     }
-    let known = &*LAST_WORDS;
-    if !known.ends(*before, *last) {
-        return false;
+    match letters {
+        [.., before, last] if *last >= 0x80 || *before >= 0x80 => true,
+        [.., before, last] => {
+            let known = &*LAST_WORDS;
+            known.ends(*before, *last) && (ends_compound(letters) || known.holds(letters))
+        }
+        _ => false,
     }
-    let letters = name.get(..end).unwrap_or(name);
-    let word = last_word(letters);
-    !word.is_ascii()
-        || known.holds(word)
-        || COMPOUND_ENDS.iter().any(|compound| {
-            letters
-                .len()
-                .checked_sub(compound.len())
-                .and_then(|at| letters.get(at..))
-                .is_some_and(|tail| tail.eq_ignore_ascii_case(compound))
-        })
 }
 
-/// The letters at the end of a name that are one word.
-fn last_word(name: &[u8]) -> &[u8] {
-    let mut after = 0;
-    let start = name.iter().rposition(|b| {
-        let ends = !(b.is_ascii_alphabetic() || *b >= 0x80) || b.is_ascii_lowercase() && u8::is_ascii_uppercase(&after);
-        after = *b;
-        ends
-    });
-    name.get(start.map_or(0, |at| at + 1)..).unwrap_or(name)
+fn is_letter(b: u8) -> bool {
+    b.is_ascii_alphabetic() || b >= 0x80
 }
 
-/// How words end that are made of `name` or `address` and a word before it.
-const COMPOUND_ENDS: [&[u8]; 10] =
-    [b"name", b"names", b"naam", b"namn", b"navn", b"dress", b"dresse", b"chrift", b"adres", b"osoite"];
+/// Whether a name ends like words that are made of `name` or `address` and a word before it.
+fn ends_compound(letters: &[u8]) -> bool {
+    let [.., a, b, c, d] = letters else { return false };
+    matches!(
+        &[a | 0x20, b | 0x20, c | 0x20, d | 0x20],
+        b"name" | b"ames" | b"naam" | b"namn" | b"navn" | b"ress" | b"esse" | b"rift" | b"dres" | b"oite"
+    )
+}
 
 /// The words that can end a label: their last two letters, and their hashes, as bitmaps.
 struct LastWords {
@@ -310,14 +301,26 @@ struct LastWords {
 }
 
 impl LastWords {
-    fn slot(word: &[u8]) -> (usize, u64) {
-        let hash = word.iter().fold(0u32, |hash, b| hash.wrapping_mul(31).wrapping_add(u32::from(b | 0x20)));
+    /// The place of the last word of `letters` in the bitmap; `None` if it is not plain ASCII.
+    fn slot(letters: &[u8]) -> Option<(usize, u64)> {
+        let mut hash = 0u32;
+        let mut after = 0;
+        for b in letters.iter().rev() {
+            if *b >= 0x80 {
+                return None;
+            }
+            if !b.is_ascii_alphabetic() || b.is_ascii_lowercase() && u8::is_ascii_uppercase(&after) {
+                break;
+            }
+            after = *b;
+            hash = hash.wrapping_mul(31).wrapping_add(u32::from(b | 0x20));
+        }
         let hash = hash ^ (hash >> 12);
-        ((hash >> 6) as usize % 64, 1 << (hash % 64))
+        Some(((hash >> 6) as usize % 64, 1 << (hash % 64)))
     }
 
-    fn holds(&self, word: &[u8]) -> bool {
-        let (slot, bit) = LastWords::slot(word);
+    fn holds(&self, letters: &[u8]) -> bool {
+        let Some((slot, bit)) = LastWords::slot(letters) else { return true };
         self.hashes.get(slot).is_some_and(|bits| bits & bit != 0)
     }
 
@@ -342,8 +345,9 @@ static LAST_WORDS: LazyLock<LastWords> = LazyLock::new(|| {
     ];
     let mut known = LastWords { hashes: [0; 64], ends: [0; 32] };
     for word in SAYING.iter().flat_map(|sense| super::lexicon::words(*sense)).chain(["to", "by", "from"]).chain(CARDS) {
-        let (slot, bit) = LastWords::slot(word.as_bytes());
-        if let Some(bits) = known.hashes.get_mut(slot) {
+        if let Some((slot, bit)) = LastWords::slot(word.as_bytes())
+            && let Some(bits) = known.hashes.get_mut(slot)
+        {
             *bits |= bit;
         }
         if let [.., before, last] = word.as_bytes()
@@ -602,7 +606,6 @@ mod tests {
             "emailAddress",
             "wallet_address",
             "server.address",
-            "service.name",
             "",
             "x",
             "rename",

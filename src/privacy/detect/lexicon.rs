@@ -38,7 +38,7 @@ senses! {
         ansprechpartner ansprechpartnerin karteninhaber kontoinhaber titulaire titular titolare intestatario signataire
         kontaktperson contactpersoon shimei seimei xingming";
     /// Which name of a person.
-    Part: "full first last given family middle maiden birth legal preferred real christian second complete completo completa complet primeiro primer primera premier primo erste erster eerste cele uplne pelne tam voll volles voller vollstandiger ditt fullt ultimo secondo segundo";
+    Part: "full first last given family middle maiden birth legal preferred real christian second complete completo completa complet volledig volledige fullstandigt koko primeiro primer primera premier primo erste erster eerste cele uplne pelne tam voll volles voller vollstandiger ditt fullt ultimo secondo segundo";
     /// Who a name is of.
     Role: "customer customers contact contacts patient patients employee employees author authors owner owners recipient recipients
         sender senders member members guest guests passenger passengers traveler travelers traveller travellers person persons people holder

@@ -88,7 +88,7 @@ pub struct Hit {
 pub fn scan(text: &str, names: Names<'_>, wanted: Kinds, hits: &mut Vec<Hit>) {
     let mut scan =
         Scan { text, bytes: text.as_bytes(), names, named: OnceCell::new(), wanted, nested: false, floor: 0, hits };
-    if !scan.whole() {
+    if names.1.is_none() || !scan.whole() {
         scan.run();
     }
 }
@@ -213,6 +213,7 @@ impl<'s> Scan<'s> {
     }
 
     /// Notes the whole text where the names above it say what it is; whether they do.
+    #[inline(never)]
     fn whole(&mut self) -> bool {
         let Some(says) = self.names.1 else { return false };
         let text = self.text.trim();
@@ -228,6 +229,7 @@ impl<'s> Scan<'s> {
     }
 
     /// A word of letters beyond ASCII. Returns where to go on.
+    #[inline(never)]
     fn wide_word(&mut self, i: usize) -> usize {
         let lead = self.before(i);
         if !is_word(lead)
@@ -240,6 +242,7 @@ impl<'s> Scan<'s> {
     }
 
     /// A person's name or an address that begins with the word at `i`.
+    #[inline(never)]
     fn named(&mut self, i: usize) -> Option<usize> {
         let before = self.before(i);
         if !(before.is_ascii_whitespace()
@@ -277,9 +280,9 @@ impl<'s> Scan<'s> {
 
     /// A word that starts with a letter. Returns where to go on.
     fn word(&mut self, i: usize, first: u8) -> usize {
-        let small = || matches!(first, b'a' | b'c' | b'o' | b'p' | b'r' | b'u') && postal::begins_small(self, i);
-        let named = first.is_ascii_uppercase() || small();
-        if named && let Some(end) = self.named(i) {
+        if (first.is_ascii_uppercase() || postal::begins_small(self, i, first))
+            && let Some(end) = self.named(i)
+        {
             return end;
         }
         if may_start(first, self.at(i + 1)) {

@@ -142,7 +142,7 @@ fn is_free(scan: &Scan<'_>, end: usize) -> bool {
     match scan.at(end) {
         b':' => matches!(scan.at(end + 1), 0 | b'\n' | b'\r'),
         b'=' | b'/' | b'@' | b'_' | b'(' | b'0'..=b'9' => false,
-        b'\\' => !matches!(scan.at(end + 1), b'a'..=b'z' | b'A'..=b'Z') || scan.at(end + 1) == b'n',
+        b'\\' => !scan.at(end + 1).is_ascii_alphabetic() || scan.at(end + 1) == b'n',
         b'.' | b'-' => !is_word(scan.at(end + 1)),
         _ => true,
     }
@@ -159,12 +159,10 @@ pub(super) fn find(scan: &Scan<'_>, start: usize) -> Option<usize> {
     let fits = match label::before(scan, start) {
         Before::Label(Says::Person) => true,
         Before::Label(Says::NameOfRole) => !shape.caps || two,
-        Before::Label(Says::Role | Says::Account) => {
-            two && !(shape.caps && !shape.given) || shape.given || shape.titled
-        }
+        Before::Label(Says::Role | Says::Account) => shape.given || shape.titled || two && !shape.caps,
         Before::Label(Says::Name) => {
             two && (shape.surely_given || shape.surname || shape.titled || label::person_follows(scan, end))
-                && !(shape.caps && !shape.given)
+                && (!shape.caps || shape.given)
         }
         Before::Title => !shape.caps,
         Before::Greeting => !shape.caps && (two || ends_clause(scan, end) || shape.surely_given),

@@ -132,7 +132,14 @@ fn accept(scan: &Scan<'_>, start: usize, street_end: usize, likeness: Likeness) 
         Before::Nothing => follows_name(scan, start),
         Before::Live | Before::Label(Says::Street) => true,
         Before::Label(Says::Address) => likeness > Likeness::Some || tail.confirms || scan.at(street_end) != b' ',
-        _ => false,
+        Before::Label(_)
+        | Before::Greeting
+        | Before::SignOff
+        | Before::Title
+        | Before::Myself
+        | Before::Introduced
+        | Before::Act
+        | Before::Role => false,
     };
     told.then_some(tail.end)
 }
@@ -401,8 +408,11 @@ struct Tail {
 }
 
 /// Small words that begin a street.
-pub(super) fn begins_small(scan: &Scan<'_>, i: usize) -> bool {
+pub(super) fn begins_small(scan: &Scan<'_>, i: usize, first: u8) -> bool {
     matches!(
+        (first, scan.at(i + 1)),
+        (b'u' | b'p' | b'a', b'l') | (b'o', b's') | (b'r', b'u') | (b'c', b'a') | (b'a', b'v')
+    ) && matches!(
         scan.slice(i, i + 4),
         b"ul. " | b"pl. " | b"al. " | b"os. " | b"plac" | b"alej" | b"ulic" | b"rue " | b"rua " | b"call" | b"aven"
     )
@@ -606,20 +616,15 @@ fn place(scan: &Scan<'_>, at: usize) -> Option<usize> {
         }
         end = word_end;
     }
-    if scan.at(end) == b' '
-        && scan.at(end + 1) == b'('
-        && scan.at(end + 4) == b')'
-        && scan.at(end + 2).is_ascii_uppercase()
-    {
-        end += 5;
-    } else if scan.slice(end, end + 3) == b" / "
-        && scan.at(end + 3).is_ascii_uppercase()
-        && scan.at(end + 4).is_ascii_uppercase()
-        && !is_word(scan.at(end + 5))
-    {
-        end += 5;
-    }
-    Some(end)
+    Some(province_end(scan, end))
+}
+
+/// Past ` (TO)` or ` / RS` after a place.
+fn province_end(scan: &Scan<'_>, end: usize) -> usize {
+    let letters = |at: usize| scan.at(at).is_ascii_uppercase() && scan.at(at + 1).is_ascii_uppercase();
+    let bracketed = scan.slice(end, end + 2) == b" (" && letters(end + 2) && scan.at(end + 4) == b')';
+    let slashed = scan.slice(end, end + 3) == b" / " && letters(end + 3) && !is_word(scan.at(end + 5));
+    if bracketed || slashed { end + 5 } else { end }
 }
 
 fn dutch_article(scan: &Scan<'_>, at: usize) -> usize {
