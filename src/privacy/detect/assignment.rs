@@ -43,9 +43,6 @@ pub(super) fn find(scan: &Scan<'_>, i: usize) -> Option<(Kind, usize, usize)> {
     let text = scan.str(start, value.end(scan, start + LOOK));
     let scheme = scheme_length(text, grade);
     let text = text.get(scheme..).unwrap_or("");
-    if is_dull_value(text) || quote.is_none() && is_reference(text, name) {
-        return None;
-    }
     let equals = scan.at(i) == b'=';
     let sure = equals || quote.is_some() || markup;
     // `secret = compute` is a line of a program as often as one of a configuration.
@@ -70,9 +67,11 @@ pub(super) fn find(scan: &Scan<'_>, i: usize) -> Option<(Kind, usize, usize)> {
         (false, Grade::Cookie) => Kind::Cookie,
         (false, _) => Kind::SecretKey,
     };
+    if !secret || is_dull_value(text) || quote.is_none() && is_reference(text, name) {
+        return None;
+    }
     // What is not wanted is not read to its end, or many of its kind would be read again and again.
-    let wanted = secret && scan.wanted.contains(kind);
-    wanted.then(|| (kind, start + scheme, value.end(scan, scan.bytes.len())))
+    scan.wanted.contains(kind).then(|| (kind, start + scheme, value.end(scan, scan.bytes.len())))
 }
 
 /// The secret in the element that the `</` at `i` closes: `<password>...</password>`.

@@ -107,9 +107,22 @@ const fn place(third: u8, second: u8, last: u8) -> usize {
 
 /// Whether a name may have a grade at all, by its last three letters; spares nearly all names the rest.
 pub(super) fn may_be_graded(name: &[u8]) -> bool {
+    if let [.., third, second, last] = name
+        && is_name_letter(*third)
+        && is_name_letter(*second)
+        && is_name_letter(*last)
+    {
+        return may_end(*third, *second, *last);
+    }
     let mut letters = name.iter().rev().copied().filter(|b| is_name_letter(*b));
     let mut next = || letters.next().unwrap_or(0);
     let (last, second, third) = (next(), next(), next());
+    may_end(third, second, last)
+}
+
+/// Whether a name may end in these letters that has a grade.
+#[inline]
+pub(super) fn may_end(third: u8, second: u8, last: u8) -> bool {
     let place = place(third, second, last);
     ENDS.get(place >> 6).is_some_and(|bits| bits & (1 << (place & 63)) != 0)
 }

@@ -49,6 +49,8 @@ mod person;
 mod postal;
 
 // Secrets.
+mod secrets;
+
 pub(super) mod cookie;
 mod private_key;
 mod provider;
@@ -285,21 +287,10 @@ impl<'s> Scan<'s> {
         {
             return end;
         }
-        if may_start(first, self.at(i + 1)) {
-            if let Some(end) = token::jwt(self, i).and_then(|end| self.hit(Kind::Jwt, i, end)) {
-                return end;
-            }
-            if let Some((start, end)) = token::bearer(self, i)
-                && let Some(end) = self.hit(Kind::Bearer, start, end)
-            {
-                return end;
-            }
-            if let Some(end) = self.api_key(i) {
-                return end;
-            }
-            if let Some(end) = private_key::bare(self, i).and_then(|end| self.hit(Kind::PrivateKey, i, end)) {
-                return end;
-            }
+        if may_start(first, self.at(i + 1))
+            && let Some(end) = self.secret_word(i, first)
+        {
+            return end;
         }
         if self.at(i + 2).is_ascii_digit()
             && self.at(i + 3).is_ascii_digit()
@@ -314,8 +305,7 @@ impl<'s> Scan<'s> {
         }
         let end = self.word_end(i);
         if matches!(self.at(end), b' ' | b'\t' | b'(' | 0x80..)
-            && let Some((start, end)) = told::find(self, i, end)
-            && let Some(end) = self.hit(Kind::SecretKey, start, end)
+            && let Some(end) = self.told(i, end)
         {
             return end;
         }
@@ -367,17 +357,6 @@ impl<'s> Scan<'s> {
             .or_else(|| document::find(self, i, &context))
     }
 
-    /// A provider's key at `i`, and the secret beside it. Returns where to go on.
-    fn api_key(&mut self, i: usize) -> Option<usize> {
-        if !self.wanted.contains(Kind::ApiKey) {
-            return None;
-        }
-        let end = secret::api_key(self, i)?;
-        self.hit(Kind::ApiKey, i, end)?;
-        let beside = secret::beside(self, i, end).and_then(|(start, end)| self.hit(Kind::ApiKey, start, end));
-        Some(beside.unwrap_or(end))
-    }
-
     /// Whether the word at `i` continues a longer one over a `-`, as Base64url does.
     fn continues(&self, i: usize) -> bool {
         self.before(i) == b'-' && is_word(self.before(i - 1))
@@ -422,21 +401,6 @@ impl<'s> Scan<'s> {
             return end;
         }
         self.after_word(i, end)
-    }
-
-    /// Digits with which a secret begins, or that are one by what follows them. Returns where to go on.
-    fn keyed_number(&mut self, i: usize, end: usize) -> Option<usize> {
-        match self.at(end) {
-            b':' | b'|' if end - i >= 8 => {
-                secret::after_digits(self, i, end).and_then(|end| self.hit(Kind::ApiKey, i, end))
-            }
-            b':' if end == i + 4 => {
-                told::pgpass(self, i, end).and_then(|(start, end)| self.hit(Kind::SecretKey, start, end))
-            }
-            b'/' if end == i + 1 => secret::google_refresh(self, i).and_then(|end| self.hit(Kind::ApiKey, i, end)),
-            b' ' if told::is_code(self, i, end) => self.hit(Kind::SecretKey, i, end),
-            _ => None,
-        }
     }
 
     /// What is told by the byte after a word: UUIDs, hardware addresses, IPv6, bot tokens. Returns where to go on.
@@ -497,11 +461,7 @@ impl<'s> Scan<'s> {
             },
             b'[' | b'{' => self.hidden_email(i),
             b'-' => self.hyphen(i),
-            b'~' => secret::around_tilde(self, i).map(|(start, end)| (Kind::ApiKey, start, end)),
-            b'<' if self.at(i + 1) == b'/' => {
-                assignment::element(self, i).map(|(start, end)| (Kind::SecretKey, start, end))
-            }
-            b'$' => secret::crypt(self, i).map(|end| (Kind::SecretKey, i, end)),
+            b'~' | b'<' | b'$' => self.secret_mark(i, mark),
             b'/' | b'\\' => user_path::find(self, i).map(|(start, end)| (Kind::UserPath, start, end)),
             _ => None,
         };
@@ -511,29 +471,6 @@ impl<'s> Scan<'s> {
             None => None,
         };
         end.unwrap_or(i + 1)
-    }
-
-    /// The values of the cookies in `start..end`. Returns where to go on.
-    fn cookies(&mut self, start: usize, end: usize) -> Option<usize> {
-        let text = self.str(start, end);
-        if !text.contains('=') {
-            return self.hit(Kind::Cookie, start, end);
-        }
-        let mut last = None;
-        for (from, to) in cookie::values(text) {
-            last = self.hit(Kind::Cookie, start + from, start + to).or(last);
-        }
-        last
-    }
-
-    fn hyphen(&self, i: usize) -> Option<(Kind, usize, usize)> {
-        match self.at(i + 1) {
-            b'-' => private_key::armoured(self, i)
-                .map(|(start, end)| (Kind::PrivateKey, start, end))
-                .or_else(|| told::flag(self, i)),
-            b'p' | b'a' | b'w' | b'u' | b'U' | b'b' if !is_word(self.before(i)) => told::flag(self, i),
-            _ => secret::around_hyphen(self, i).map(|(start, end)| (Kind::ApiKey, start, end)),
-        }
     }
 
     fn hidden_email(&self, i: usize) -> Option<(Kind, usize, usize)> {

@@ -14,10 +14,7 @@ pub(in crate::privacy) fn secret_start(text: &str, grade: Grade) -> Option<usize
 }
 
 fn is_secret_text(text: &str, grade: Grade) -> bool {
-    if is_dull_value(text) {
-        return false;
-    }
-    match grade {
+    let looks = match grade {
         Grade::Authorization => !is_word_of_status(text),
         Grade::Secret => true,
         Grade::Cookie => cookie::values(text).next().is_some() || !text.contains('=') && looks_secret(text),
@@ -26,7 +23,8 @@ fn is_secret_text(text: &str, grade: Grade) -> bool {
         Grade::Code => looks_like_code(text),
         Grade::Weak => is_mixed(text.as_bytes()) && !text.contains('/'),
         Grade::Query => false,
-    }
+    };
+    looks && !is_dull_value(text)
 }
 
 /// What an authorization is said to be, where it is not given.
@@ -57,7 +55,7 @@ pub(in crate::privacy) fn looks_secret(value: &str) -> bool {
     // A mark inside a word that no language and no program puts there.
     let inner = bytes.get(1..bytes.len() - 1).unwrap_or(&[]);
     let marked = hump_or_mixed_case(bytes) && inner.iter().any(|b| b"!@#$%^&*?".contains(b));
-    letters > 0 && !dotted && !is_term(value) && (digits > 0 || marked || bytes.len() >= 20 && hump)
+    letters > 0 && !dotted && (digits > 0 || marked || bytes.len() >= 20 && hump) && !is_term(value)
 }
 
 /// Whether a value with a digit is a word of the trade: `sha256`, `base64-encoded`, `2048-bit`.
@@ -93,8 +91,11 @@ fn is_term(value: &str) -> bool {
     if value.len() > 32 {
         return false;
     }
-    let lower = value.to_ascii_lowercase();
-    ENDINGS.iter().any(|ending| lower.ends_with(ending)) || TERMS.contains(&&*lower)
+    let ends = |ending: &str| {
+        let at = value.len().checked_sub(ending.len());
+        at.and_then(|at| value.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case(ending))
+    };
+    ENDINGS.iter().any(|ending| ends(ending)) || TERMS.iter().any(|term| value.eq_ignore_ascii_case(term))
 }
 
 /// Whether a value is a password of several words: `violet-drift-basil`.
