@@ -176,7 +176,7 @@ fn is_month(word: &[u8]) -> bool {
     // Three letters, of which one may have an accent.
     let mut folded = [0; 4];
     let length = fold_into(word.get(..4).unwrap_or(word), &mut folded);
-    let known = folded.get(..3).is_some_and(|head| is_month_start(head));
+    let known = folded.get(..3).is_some_and(is_month_start);
     (3..=16).contains(&word.len()) && length >= 3 && known
 }
 

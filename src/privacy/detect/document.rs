@@ -13,6 +13,9 @@ use super::{Kind, Scan};
 /// Longer tokens are no numbers of documents.
 const LENGTH_MAX: usize = 28;
 
+/// Shorter numbers without letters are no documents.
+const DIGITS_MIN: usize = 7;
+
 /// What a document's number may be made of.
 struct Rule {
     topic: Topic,
@@ -50,7 +53,8 @@ pub(super) fn find(scan: &Scan<'_>, start: usize, context: &Lazy<'_, '_>) -> Opt
     if first.end - start.min(first.end) == 16 && is_british_licence(scan.slice(start, first.end)) {
         return Some((Kind::DriverLicense, first.end));
     }
-    if first.digits < 5 && !is_washington(scan, start, &first) {
+    let digits = if first.letters == 0 { DIGITS_MIN } else { 5 };
+    if first.digits < digits && !is_washington(scan, start, &first) {
         return None;
     }
     let context = context.get();

@@ -20,7 +20,7 @@ pub(super) fn fold_into(word: &[u8], out: &mut [u8]) -> usize {
                 length += 1;
             }
         };
-        if b < 0xc3 || b > 0xc5 {
+        if !(0xc3..=0xc5).contains(&b) {
             put(b.to_ascii_lowercase());
             continue;
         }

@@ -89,7 +89,7 @@ fn ends(scan: &Scan<'_>, end: usize) -> bool {
 /// `59.3293° N, 18.0686° E`, `59°19'46"N 18°04'07"E`: one of them at least, both where they stand together.
 fn with_hemisphere(scan: &Scan<'_>, start: usize, context: &Lazy<'_, '_>) -> Option<usize> {
     let (end, sure) = degrees(scan, start)?;
-    if !sure && !context.get().tells(Topic::Degrees) {
+    if !sure && !context.get().tells_near(Topic::Degrees) {
         return None;
     }
     let next = scan.run_end(end, end + 3, |b| matches!(b, b' ' | b',' | b';' | b'/'));
@@ -105,6 +105,10 @@ fn degrees(scan: &Scan<'_>, start: usize) -> Option<(usize, bool)> {
         return None;
     }
     at += 2;
+    // Not a temperature.
+    if matches!(scan.at(at), b'C' | b'F') {
+        return None;
+    }
     for _ in 0..2 {
         let part = scan.run_end(at, at + 1, |b| b == b' ');
         let Some(end) = fraction_end(scan, part) else { break };

@@ -185,6 +185,30 @@ fn is_word(b: u8) -> bool {
     matches!(class(b), Class::Letter | Class::Digit)
 }
 
+/// What a word is made of.
+#[derive(Default)]
+struct Letters {
+    digits: u8,
+    lower: u8,
+    upper: u8,
+    /// Whether there is a `_`.
+    marked: bool,
+}
+
+impl Letters {
+    /// Counts; of words that are longer than 255 characters, not to the end.
+    fn of(word: &[u8]) -> Letters {
+        let mut letters = Letters::default();
+        for b in word.iter().take(255) {
+            letters.digits += u8::from(b.is_ascii_digit());
+            letters.lower += u8::from(b.is_ascii_lowercase());
+            letters.upper += u8::from(b.is_ascii_uppercase());
+            letters.marked |= *b == b'_';
+        }
+        letters
+    }
+}
+
 /// One scan of one text.
 struct Scan<'s> {
     text: &'s str,
@@ -336,13 +360,14 @@ impl<'s> Scan<'s> {
     /// An id that begins with the word from `i` to `end`, which has letters. Returns where to go on.
     #[inline]
     fn numbered(&mut self, i: usize, end: usize) -> Option<usize> {
-        let short = end - i <= 5
-            && self.at(i).is_ascii_uppercase()
-            && self.at(end + 1).is_ascii_digit()
-            && matches!(self.at(end), b' ' | b'-');
-        let long =
-            end - i >= 6 && (self.slice(i, end).iter().any(u8::is_ascii_digit) || self.slice(i, i + 3) == b"WDL");
-        if !short && !long || number::is_continued(self, i) {
+        let word = self.slice(i, end);
+        let joined = || self.at(end + 1).is_ascii_digit() && matches!(self.at(end), b' ' | b'-');
+        let worth = match word.len() {
+            0..=5 => self.at(i).is_ascii_uppercase() && joined(),
+            6..=128 => word.iter().any(u8::is_ascii_digit) || word.starts_with(b"WDL"),
+            _ => false,
+        };
+        if !worth {
             return None;
         }
         let (kind, end) = self.id(i, end)?;
@@ -350,11 +375,20 @@ impl<'s> Scan<'s> {
     }
 
     fn id(&self, i: usize, end: usize) -> Option<(Kind, usize)> {
+        let word = Letters::of(self.slice(i, end));
+        if word.digits == 0 && word.lower > 0 || word.marked || number::is_continued(self, i) {
+            return None;
+        }
         let context = Lazy::new(self, i);
+        let address = || crypto::find(self, i, end, &context);
+        // Words of small and capital letters are addresses or nothing.
+        if word.lower > 0 && word.upper > 0 {
+            return address();
+        }
         national::find(self, i, end - i, &context)
-            .or_else(|| crypto::find(self, i, end, &context))
+            .or_else(address)
             .or_else(|| device::vin(self, i, end, &context))
-            .or_else(|| document::find(self, i, &context))
+            .or_else(|| if word.lower == 0 { document::find(self, i, &context) } else { None })
     }
 
     /// Whether the word at `i` continues a longer one over a `-`, as Base64url does.

@@ -109,26 +109,74 @@ pub(super) fn find(scan: &Scan<'_>, start: usize, first_end: usize) -> Option<(K
     if first_end - start > 19 || is_continued(scan, start) {
         return None;
     }
+    // Most numbers are short and stand alone. What may follow one that does not are groups, degrees and `年`.
+    if first_end - start <= 3 && !matches!(scan.at(first_end), b' ' | b'.' | b'-' | b'/' | 0xc2 | 0xe5) {
+        return None;
+    }
     let groups = Groups::read(scan, start, first_end);
     let number = Number { scan, start, groups, context: Lazy::new(scan, start) };
     let found = |kind: Kind, end: Option<usize>| end.map(|end| (kind, start, end));
     let context = &number.context;
     let short = found(Kind::Ip, ip::v4(&number))
-        .or_else(|| geo::find(scan, start, first_end, context).map(|(start, end)| (Kind::Geo, start, end)))
-        .or_else(|| found(Kind::DateOfBirth, birth::find(scan, start, first_end, context)));
+        .or_else(|| {
+            if may_be_place(scan, first_end) {
+                geo::find(scan, start, first_end, context).map(|(start, end)| (Kind::Geo, start, end))
+            } else {
+                None
+            }
+        })
+        .or_else(|| {
+            if number.may_be_date() {
+                found(Kind::DateOfBirth, birth::find(scan, start, first_end, context))
+            } else {
+                None
+            }
+        });
     // Groups may also be two marks or a slash apart: `4111  1111  1111  1111`, `030/1234567`.
     let mark = |at: usize| matches!(scan.at(at), b' ' | b'-' | b'/');
     let apart = scan.at(first_end) == b'/' || mark(first_end) && mark(first_end + 1);
     let alone = number.groups.digits() < ID_MIN && !apart;
-    if short.is_some() || alone {
-        return short;
+    if short.is_some() || alone { short } else { number.long(first_end) }
+}
+
+/// Whether decimals or a sign for degrees follow the first digits.
+fn may_be_place(scan: &Scan<'_>, first_end: usize) -> bool {
+    const DEGREE: u8 = 0xc2;
+    let far = scan.at(first_end + 3);
+    match scan.at(first_end) {
+        DEGREE => true,
+        b'.' => far.is_ascii_digit() || far == DEGREE || scan.at(first_end + 2) == DEGREE,
+        _ => false,
     }
-    found(Kind::Imei, device::imei(scan, start, first_end, context))
-        .or_else(|| found(Kind::Card, card::find(&number)))
-        .or_else(|| found(Kind::Ssn, ssn::find(&number)))
-        .or_else(|| national::find(scan, start, first_end - start, context).map(|(kind, end)| (kind, start, end)))
-        .or_else(|| document::find(scan, start, context).map(|(kind, end)| (kind, start, end)))
-        .or_else(|| found(Kind::Phone, phone::national(&number)))
+}
+
+impl Number<'_, '_> {
+    /// Whether the digits at the start, and what follows them, may begin a date.
+    fn may_be_date(&self) -> bool {
+        let next = self.scan.at(self.groups.end(0));
+        let after = self.scan.at(self.groups.end(0) + 1);
+        let three = || self.groups.count() >= 3;
+        match (self.groups.length(0), next) {
+            (8, _) | (1 | 2, 0xc2) | (4, 0xe5) | (1 | 2 | 4, b'/') => true,
+            (1 | 2, b' ') => after.is_ascii_alphabetic() || after >= 0x80,
+            (1 | 2, b'.' | b'-') => three() || !after.is_ascii_digit(),
+            (4, b'.' | b'-') => three(),
+            _ => false,
+        }
+    }
+
+    /// What it is as a whole, having many digits.
+    fn long(&self, first_end: usize) -> Option<(Kind, usize, usize)> {
+        let Number { scan, start, context, .. } = self;
+        let first = first_end - start;
+        let found = |kind: Kind, end: Option<usize>| end.map(|end| (kind, *start, end));
+        found(Kind::Imei, device::imei(scan, *start, first_end, context))
+            .or_else(|| found(Kind::Card, card::find(self)))
+            .or_else(|| found(Kind::Ssn, ssn::find(self)))
+            .or_else(|| national::find(scan, *start, first, context).map(|(kind, end)| (kind, *start, end)))
+            .or_else(|| document::find(scan, *start, context).map(|(kind, end)| (kind, *start, end)))
+            .or_else(|| found(Kind::Phone, phone::national(self)))
+    }
 }
 
 /// Whether the number at `start` is the tail of something longer: `0.4111`, `ORD-2022-1234567`, `#4111`.

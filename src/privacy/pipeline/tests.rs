@@ -385,3 +385,10 @@ fn a_measured_value_stays_and_a_card_number_in_its_place_goes() {
         assert_eq!(value_of(measured), Some(measured), "{measured}");
     }
 }
+
+#[test]
+fn numbers_under_the_names_of_coordinates_are_found_and_measured_ones_stay() {
+    let text = r#"{"pos":{"latitude":-58.18648,"lng":57.42391},"coordinates":[-57.237,26.5445],"load":0.123456,"avg_lat_ms":12.3456}"#;
+    let expected = r#"{"pos":{"latitude":"[geo]","lng":"[geo]"},"coordinates":["[geo]","[geo]"],"load":0.123456,"avg_lat_ms":12.3456}"#;
+    assert_eq!(scrubbed("", text), expected);
+}

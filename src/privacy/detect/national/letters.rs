@@ -60,7 +60,7 @@ pub(super) fn it_cf(id: &Id) -> bool {
 fn it_value(at: usize, value: u32) -> u32 {
     let even = if value < 10 { value } else { value - 10 };
     let odd = usize::try_from(even).ok().and_then(|even| IT_ODD.get(even));
-    if at % 2 == 0 { odd.copied().unwrap_or(0) } else { even }
+    if at.is_multiple_of(2) { odd.copied().unwrap_or(0) } else { even }
 }
 
 /// Date, a separator for the century, serial number, check character.

@@ -262,7 +262,7 @@ fn telephones_of_many_countries() {
     check(
         Kind::Phone,
         &[
-            "tel «030/1234567» oder «0711/123-456»",
+            "tel «030/1234567», Fax «0711/123-456»",
             "call me «(020) 7946 0958»",
             "ring mig på «(601) 2844273»",
             "Telefonnummer: «0171 2345678»",
