@@ -13,6 +13,9 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 /// Text borrowed from the request where possible.
 pub type Text<'a> = Cow<'a, str>;
 
+/// Most objects have no more members; room for them is made at once.
+const MEMBERS_USUAL: usize = 8;
+
 /// A JSON object in the order of its members; a repeated name stays repeated.
 pub type Members<'a> = Vec<(Text<'a>, Json<'a>)>;
 
@@ -191,7 +194,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json<'de>, A::Error> {
         let inner = self.deeper::<A::Error>()?;
-        let mut out = Members::new();
+        let mut out = Members::with_capacity(MEMBERS_USUAL);
         while let Some(Name(name)) = members.next_key()? {
             out.push((name, members.next_value_seed(inner)?));
         }

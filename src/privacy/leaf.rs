@@ -83,6 +83,9 @@ impl<'j> Job<'j> {
     /// The text with its edits made and counted; `None` when none of them changes anything. In later rounds placeholders replace
     /// what a milder method left.
     fn replace(&mut self, text: &str, edits: &[Edit<'_>], again: bool) -> Option<String> {
+        if edits.is_empty() {
+            return None;
+        }
         let mut out = String::new();
         let mut copied = 0;
         let mut changed = false;

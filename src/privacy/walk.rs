@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::detect::key_name::{self, Grade};
-use super::detect::{self, Beside, Kind, cookie, secret_value};
+use super::detect::{self, Beside, Kind, Meaning, cookie, secret_value};
 use super::json::{Json, Members, Text};
 use super::leaf::Job;
 use super::policy::Rule;
@@ -103,15 +103,19 @@ impl<'j> Job<'j> {
         (pair, beside): (Option<&str>, Beside),
     ) -> bool {
         // The name first: it is a context for its value, which must mean the same when the result is scrubbed again.
-        if let Some(scrubbed) = self.text(name, Some(&Place::member(parent, name)), ValueType::Key) {
+        let mut meaning = Meaning::of(name);
+        if let Some(scrubbed) = self.name(name, meaning, parent) {
+            meaning = Meaning::of(&scrubbed);
             *name = Cow::Owned(scrubbed);
         }
         let pair = pair.filter(|_| PAIR_VALUES.contains(&&**name));
+        let meaning = pair.map_or(meaning, Meaning::of);
         let place = Place::member(parent, name).called(pair);
-        let holds = is_telling(value) || !name.eq_ignore_ascii_case("name") || parent.is_some_and(Place::is_of_account);
-        let said = holds && matches!(value, Json::Str(_) | Json::Array(_)) && detect::may_say(pair.unwrap_or(name));
+        let holds =
+            || is_telling(value) || !name.eq_ignore_ascii_case("name") || parent.is_some_and(Place::is_of_account);
+        let said = meaning.may_say && matches!(value, Json::Str(_) | Json::Array(_)) && holds();
         let place = if said { place.saying(detect::of_names(place.names().0, beside)) } else { place };
-        match self.declared(pair.unwrap_or(name), value, &place) {
+        match self.declared(pair.unwrap_or(name), meaning, value, &place) {
             Some(declared) if declared.rule.method == Method::Remove && holds_secret(value, declared.grade) => {
                 self.count(&declared.rule.id);
                 return false;
@@ -122,12 +126,20 @@ impl<'j> Job<'j> {
         true
     }
 
+    /// A member's name scrubbed; `None` when nothing changed.
+    fn name(&mut self, name: &str, meaning: Meaning, parent: Option<&Place<'_>>) -> Option<String> {
+        if meaning.clean && self.policy.patterns.is_empty() {
+            return None;
+        }
+        self.text(name, Some(&Place::member(parent, name)), ValueType::Key)
+    }
+
     /// What a member's name, or the name beside it in a pair, declares of its value.
-    fn declared(&self, name: &str, value: &Json<'_>, place: &Place<'_>) -> Option<Declared<'j>> {
+    fn declared(&self, name: &str, meaning: Meaning, value: &Json<'_>, place: &Place<'_>) -> Option<Declared<'j>> {
         if let Some(rule) = self.policy.rule_for_name(name, place) {
             return Some(Declared { rule, grade: Grade::Secret });
         }
-        let grade = key_name::grade(name)?;
+        let grade = meaning.grade?;
         let describes = matches!(value, Json::Object(members) if is_schema(members));
         // A name that may mean anything says nothing about what is below it.
         let weak =
@@ -185,11 +197,11 @@ impl<'j> Job<'j> {
             Json::Object(members) => {
                 let paired = pair_name(members).is_some();
                 for (name, value) in members.iter_mut() {
-                    if let Some(scrubbed) = self.text(name, Some(&Place::member(Some(place), name)), ValueType::Key) {
+                    if let Some(scrubbed) = self.name(name, Meaning::of(name), Some(place)) {
                         *name = Cow::Owned(scrubbed);
                     }
                     let place = Place::member(Some(place), name);
-                    match self.declared(name, value, &place) {
+                    match self.declared(name, Meaning::of(name), value, &place) {
                         Some(own) => self.secret(value, &place, own),
                         None if declared.grade == Grade::Cookie => self.cookie(name, value, &place, declared, paired),
                         None if declared.grade.reaches(name) => self.secret(value, &place, declared),
@@ -308,8 +320,11 @@ fn is_telling(value: &Json<'_>) -> bool {
 
 /// What the members of an object are about, if one is among them whose meaning depends on it.
 fn what_is_beside(members: &[(Cow<'_, str>, Json<'_>)]) -> Beside {
-    if members.iter().any(|(name, value)| detect::heeds_neighbours(name) && is_telling(value)) {
-        members.iter().fold(Beside::default(), |beside, (name, _)| beside | detect::beside(name))
+    let heeds = |name: &str, value| {
+        detect::may_heed_neighbours(name) && is_telling(value) && Meaning::of(name).heeds_neighbours
+    };
+    if members.iter().any(|(name, value)| heeds(name, value)) {
+        members.iter().fold(Beside::default(), |beside, (name, _)| beside | Meaning::of(name).beside)
     } else {
         Beside::default()
     }

@@ -15,6 +15,7 @@ use std::ops::BitOr;
 use super::Scan;
 use super::fold::fold_into;
 use super::label::{self, Says};
+use super::member;
 use super::topics::{self, Topic};
 
 /// How far behind a candidate a word may stand to be its label, in bytes.
@@ -62,7 +63,8 @@ impl<'n> Names<'n> {
 
     /// What the names announce.
     pub(super) fn context(&self) -> Context {
-        let [own, above, further] = self.0.map(|name| Read::of(tail(name.as_bytes(), 2 * WORD_MAX)));
+        let [own, above, further] =
+            self.0.map(|name| if name.is_empty() { Read::NONE } else { member::announced(name) });
         let nearest = if own.wrapper { &above } else { &own };
         let far = (own.all | above.all | further.all).of_names();
         Context { near: (own.all | nearest.all).of_names(), far, last: nearest.last }
@@ -175,8 +177,8 @@ pub(super) fn topics_of(text: &[u8]) -> Topics {
 }
 
 /// What the words of a text announce.
-#[derive(Default)]
-struct Read {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Read {
     all: Topics,
     /// Words right before its end, or with nothing but fillers (`number is`) between.
     near: Topics,
@@ -187,8 +189,15 @@ struct Read {
 }
 
 impl Read {
+    const NONE: Read = Read { all: Topics(0), near: Topics(0), last: Topics(0), wrapper: true };
+
+    /// What a name announces; the end of a long one tells enough.
+    pub(super) fn of_name(name: &str) -> Read {
+        Read::of(tail(name.as_bytes(), 2 * WORD_MAX))
+    }
+
     fn of(text: &[u8]) -> Read {
-        let mut read = Read { wrapper: true, ..Read::default() };
+        let mut read = Read::NONE;
         let mut chained = Topics::default();
         let mut words = Words { rest: text };
         let mut pair = Pair::NONE;

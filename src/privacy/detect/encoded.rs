@@ -9,7 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::{Kind, Scan};
 
 /// Shorter runs hold nothing: `a@bc.de` takes ten characters.
-const RUN_MIN: usize = 12;
+pub(super) const RUN_MIN: usize = 12;
 
 /// A longer run is a file: its beginning is looked into.
 const RUN_MAX: usize = 64 * 1024;
@@ -26,7 +26,8 @@ pub(super) fn find(scan: &Scan<'_>, i: usize) -> Option<(Kind, usize)> {
     // Nearly all words are told by three bytes: the first one of ASCII text is of these, and two further on belong to the run.
     let likely = matches!(scan.at(i), b'I'..=b'Z' | b'a'..=b'f')
         && is_base64(scan.at(i + 7))
-        && is_base64(scan.at(i + RUN_MIN - 1));
+        && is_base64(scan.at(i + RUN_MIN - 1))
+        && !scan.slice(i, i + RUN_MIN).iter().all(u8::is_ascii_lowercase);
     if likely { read(scan, i) } else { None }
 }
 

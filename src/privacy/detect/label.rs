@@ -264,7 +264,7 @@ pub(in crate::privacy) fn of_names([mut name, mut above, further]: [&str; 3], be
 }
 
 /// Whether a name may say anything, by its last two letters and then by a hash of its last word; spares nearly all names the rest.
-pub(in crate::privacy) fn may_say(name: &str) -> bool {
+pub(super) fn may_say(name: &str) -> bool {
     let mut letters = name.as_bytes();
     while let [rest @ .., last] = letters
         && !is_letter(*last)
@@ -360,7 +360,7 @@ static LAST_WORDS: LazyLock<LastWords> = LazyLock::new(|| {
 });
 
 /// Whether a member of that name belongs to a person, or to an address with a street: what [`Beside`] tells of its neighbours.
-pub(in crate::privacy) fn beside(name: &str) -> Beside {
+pub(super) fn beside(name: &str) -> Beside {
     let tail = Tail::of(trimmed(name));
     let person = tail.has(0, Sense::Personal) || tail.says(false) == Some(Says::Person);
     let line = tail.has(0, Sense::Line) && tail.count == 1;
@@ -368,35 +368,35 @@ pub(in crate::privacy) fn beside(name: &str) -> Beside {
 }
 
 /// Whether what stands beside a member of that name can change what it says.
-pub(in crate::privacy) fn heeds_neighbours(name: &str) -> bool {
-    let may = match name.as_bytes() {
-        [.., before, last] => {
-            let end = [before | 0x20, last | 0x20];
-            let known = matches!(
-                &end,
-                b"me"
-                    | b"es"
-                    | b"om"
-                    | b"re"
-                    | b"am"
-                    | b"mn"
-                    | b"vn"
-                    | b"mi"
-                    | b"no"
-                    | b"ip"
-                    | b"de"
-                    | b"ss"
-                    | b"lz"
-                    | b"dr"
-                    | b"il"
-                    | b"se"
-            );
-            known || *last >= 0x80
-        }
-        _ => false,
-    };
-    may && may_say(name)
+pub(super) fn heeds_neighbours(name: &str) -> bool {
+    may_heed_neighbours(name)
+        && may_say(name)
         && matches!(Tail::of(trimmed(name)).says(false), Some(Says::Name | Says::Postcode | Says::Address))
+}
+
+/// The same by its last two letters: spares nearly all names the rest.
+pub(in crate::privacy) fn may_heed_neighbours(name: &str) -> bool {
+    let [.., before, last] = name.as_bytes() else { return false };
+    let known = matches!(
+        &[before | 0x20, last | 0x20],
+        b"me"
+            | b"es"
+            | b"om"
+            | b"re"
+            | b"am"
+            | b"mn"
+            | b"vn"
+            | b"mi"
+            | b"no"
+            | b"ip"
+            | b"de"
+            | b"ss"
+            | b"lz"
+            | b"dr"
+            | b"il"
+            | b"se"
+    );
+    known || *last >= 0x80
 }
 
 /// Whether a member is called after something that is no person, such as `product_name` or `city`.

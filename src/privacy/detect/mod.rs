@@ -45,6 +45,7 @@ mod user_path;
 mod given_names;
 mod label;
 mod lexicon;
+mod member;
 mod person;
 mod postal;
 
@@ -71,7 +72,8 @@ pub use context::{Beside, Names};
 pub use geo::may_be_coordinate;
 pub use kind::{Kind, Kinds};
 pub use label::Says;
-pub(super) use label::{beside, heeds_neighbours, may_say, of_names};
+pub(super) use label::{may_heed_neighbours, of_names};
+pub(super) use member::Meaning;
 
 use context::{Context, Lazy};
 
@@ -209,6 +211,21 @@ impl Letters {
     }
 }
 
+/// What a word is made of besides small letters.
+#[derive(Clone, Copy, Default)]
+struct Written {
+    digits: bool,
+    /// After its first letter.
+    capitals: bool,
+}
+
+impl Written {
+    /// Whether it may have been drawn at random.
+    fn is_random(self) -> bool {
+        self.digits || self.capitals
+    }
+}
+
 /// One scan of one text.
 struct Scan<'s> {
     text: &'s str,
@@ -311,24 +328,32 @@ impl<'s> Scan<'s> {
         {
             return end;
         }
-        if may_start(first, self.at(i + 1))
+        let (end, written) = self.written(i);
+        let next = self.at(end);
+        let joined = matches!(next, b':' | b'-' | b'.');
+        // Random keys are not made of small letters alone, except where a mark or a scheme comes next.
+        let may_be_key =
+            written.is_random() || joined || matches!(next, b'/' | b'+' | b'=' | b'~') || matches!(first, b'B' | b'b');
+        if may_be_key
+            && may_start(first, self.at(i + 1))
             && let Some(end) = self.secret_word(i, first)
         {
             return end;
         }
-        if self.at(i + 2).is_ascii_digit()
+        if written.digits
+            && self.at(i + 2).is_ascii_digit()
             && self.at(i + 3).is_ascii_digit()
             && let Some(end) = iban::find(self, i).and_then(|end| self.hit(Kind::Iban, i, end))
         {
             return end;
         }
-        if let Some((kind, end)) = encoded::find(self, i)
+        if (written.is_random() || end - i < encoded::RUN_MIN)
+            && let Some((kind, end)) = encoded::find(self, i)
             && let Some(end) = self.hit(kind, i, end)
         {
             return end;
         }
-        let end = self.word_end(i);
-        if matches!(self.at(end), b' ' | b'\t' | b'(' | 0x80..)
+        if matches!(next, b' ' | b'\t' | b'(' | 0x80..)
             && let Some(end) = self.told(i, end)
         {
             return end;
@@ -340,15 +365,17 @@ impl<'s> Scan<'s> {
         {
             return end;
         }
-        let next = self.after_word(i, end);
-        if next != end {
-            return next;
+        if joined || written.is_random() && end - i >= mac::BARE_LENGTH {
+            let next = self.after_word(i, end);
+            if next != end {
+                return next;
+            }
         }
-        if let Some(end) = self.numbered(i, end) {
+        if let Some(end) = self.numbered(i, end, written) {
             return end;
         }
         if end - i >= 3
-            && self.at(end) == b' '
+            && next == b' '
             && self.at(end + 1).is_ascii_digit()
             && let Some(end) = birth::find_named(self, i, end).and_then(|end| self.hit(Kind::DateOfBirth, i, end))
         {
@@ -357,14 +384,28 @@ impl<'s> Scan<'s> {
         end
     }
 
+    /// Where the word at `i` ends, and what it is made of.
+    fn written(&self, i: usize) -> (usize, Written) {
+        let mut written = Written::default();
+        let mut end = i;
+        while let Some(b) = self.bytes.get(end) {
+            match class(*b) {
+                Class::Letter => written.capitals |= b.is_ascii_uppercase() && end > i,
+                Class::Digit => written.digits = true,
+                Class::Plain | Class::Skip | Class::Mark | Class::Wide => break,
+            }
+            end += 1;
+        }
+        (end, written)
+    }
+
     /// An id that begins with the word from `i` to `end`, which has letters. Returns where to go on.
     #[inline]
-    fn numbered(&mut self, i: usize, end: usize) -> Option<usize> {
-        let word = self.slice(i, end);
+    fn numbered(&mut self, i: usize, end: usize, written: Written) -> Option<usize> {
         let joined = || self.at(end + 1).is_ascii_digit() && matches!(self.at(end), b' ' | b'-');
-        let worth = match word.len() {
+        let worth = match end - i {
             0..=5 => self.at(i).is_ascii_uppercase() && joined(),
-            6..=128 => word.iter().any(u8::is_ascii_digit) || word.starts_with(b"WDL"),
+            6..=128 => written.digits || self.slice(i, i + 3) == b"WDL",
             _ => false,
         };
         if !worth {
@@ -412,7 +453,8 @@ impl<'s> Scan<'s> {
             }
             let end = self.word_end(end);
             let next = self.after_word(i, end);
-            return if next == end { self.numbered(i, end).unwrap_or(end) } else { next };
+            let written = Written { digits: true, capitals: false };
+            return if next == end { self.numbered(i, end, written).unwrap_or(end) } else { next };
         }
         if let Some(end) = self.keyed_number(i, end) {
             return end;

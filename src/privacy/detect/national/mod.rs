@@ -220,6 +220,12 @@ pub(super) fn find(scan: &Scan<'_>, start: usize, length: usize, context: &Lazy<
     let second = if is_separator(next) || next == b'(' { word_length(scan, start + length + 1) } else { 0 };
     let mut found = None;
     for (_, form) in starts.iter().filter(|(wanted, _)| wanted.is_none_or(|wanted| wanted == second)) {
+        if matches!(form.need, Need::Label)
+            && !context.get().tells(form.topic)
+            && !context.get().tells(Topic::NationalId)
+        {
+            continue;
+        }
         let Some(end) = form.end(scan, start) else { continue };
         let id = Id::of(scan.slice(start, end));
         if !ends(scan, end) || !(form.check)(&id) {
