@@ -26,8 +26,7 @@ pub(super) fn find(scan: &Scan<'_>, i: usize) -> Option<(Kind, usize)> {
     // Nearly all words are told by three bytes: the first one of ASCII text is of these, and two further on belong to the run.
     let likely = matches!(scan.at(i), b'I'..=b'Z' | b'a'..=b'f')
         && is_base64(scan.at(i + 7))
-        && is_base64(scan.at(i + RUN_MIN - 1))
-        && !scan.slice(i, i + RUN_MIN).iter().all(u8::is_ascii_lowercase);
+        && is_base64(scan.at(i + RUN_MIN - 1));
     if likely { read(scan, i) } else { None }
 }
 

@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::number::Number;
+use super::number::{self, Number};
 use super::topics::Topic;
 use super::{Scan, is_word};
 
@@ -34,12 +34,8 @@ fn is_revised(scan: &Scan<'_>, end: usize) -> bool {
 
 fn is_version(number: &Number<'_, '_>) -> bool {
     let Number { scan, start, .. } = number;
-    // `Chrome/115.0.6.50`: a product's name with a capital letter. A path or a host before the slash has none.
-    let product = scan.before(*start) == b'/' && {
-        let name = scan.behind(start - 1, 24);
-        let length = name.iter().rev().take_while(|b| is_word(**b)).count();
-        name.get(name.len() - length..).and_then(<[u8]>::first).is_some_and(u8::is_ascii_uppercase)
-    };
+    // `Chrome/115.0.6.50`
+    let product = number::product_before(scan, *start).is_some();
     product || scan.before(*start) == b'~' || number.is_told(Topic::Version)
 }
 

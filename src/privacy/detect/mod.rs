@@ -347,7 +347,7 @@ impl<'s> Scan<'s> {
         {
             return end;
         }
-        if (written.is_random() || end - i < encoded::RUN_MIN)
+        if (written.is_random() && end - i >= encoded::RUN_MIN || matches!(next, b'+' | b'/' | b'-'))
             && let Some((kind, end)) = encoded::find(self, i)
             && let Some(end) = self.hit(kind, i, end)
         {

@@ -188,6 +188,23 @@ pub(super) fn is_continued(scan: &Scan<'_>, start: usize) -> bool {
     }
 }
 
+/// Whether the number at `start` is the version of a product, as in `Gecko/20100101`: a blank or nothing stands before the name.
+fn is_product_version(scan: &Scan<'_>, start: usize) -> bool {
+    product_before(scan, start)
+        .is_some_and(|name| matches!(scan.before(name), 0 | b' ' | b'(' | b';' | b'"' | b'+' | b','))
+}
+
+/// Where the name with a capital letter starts that a slash parts from the number at `start`. A path or a host before the slash has none.
+pub(super) fn product_before(scan: &Scan<'_>, start: usize) -> Option<usize> {
+    const NAME_MAX: usize = 24;
+    if scan.before(start) != b'/' {
+        return None;
+    }
+    let before = scan.behind(start - 1, NAME_MAX);
+    let name = start - 1 - before.iter().rev().take_while(|b| is_word(**b)).count();
+    scan.at(name).is_ascii_uppercase().then_some(name)
+}
+
 /// Whether a number may end at `end`: no letter, digit or decimals follow.
 pub(super) fn ends(scan: &Scan<'_>, end: usize) -> bool {
     let next = scan.at(end);
