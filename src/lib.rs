@@ -9,13 +9,14 @@
 //!          auth            store, query    http            audit
 //! ```
 //!
-//! Layers, each importing only what stands above it: words ([`clock`], [`id`], [`outcome`], [`sketch`], [`unit`]); floor ([`kv`], [`keys`]); mechanisms ([`auth`],
+//! Layers, each importing only what stands above it: words ([`clock`], [`id`], [`outcome`], [`quoted`], [`sketch`], [`unit`]); floor ([`kv`], [`keys`]); mechanisms ([`auth`],
 //! [`limit`], [`privacy`], [`store`], [`audit`]); use-cases ([`protocol`], [`ingest`], [`query`], [`upkeep`], [`admin`]); rims ([`http`], [`cli`],
 //! [`telemetry`]); root ([`config`], [`app`]). `tests/it/tidy.rs` holds the table and fails when it is broken.
 
 pub mod clock;
 pub mod id;
 pub mod outcome;
+pub mod quoted;
 pub mod sketch;
 pub mod unit;
 

@@ -105,7 +105,7 @@ impl EventType {
 
     /// The type of that stored code.
     pub fn from_code(code: u8) -> Option<EventType> {
-        EventType::ALL.into_iter().find(|t| t.code() == code)
+        EventType::ALL.get(usize::from(code).checked_sub(1)?).copied()
     }
 
     /// Whether it is one of the `mcp.*` types.
@@ -192,17 +192,17 @@ pub struct Fields<'a> {
 
 /// An event as it was sent. It can be scrubbed or dropped, nothing else.
 pub struct RawEvent<'a> {
-    fields: Fields<'a>,
+    fields: Box<Fields<'a>>,
 }
 
 impl<'a> RawEvent<'a> {
     /// An event made of what a sender said.
-    pub fn new(fields: Fields<'a>) -> Self {
-        RawEvent { fields }
+    pub fn new(fields: impl Into<Box<Fields<'a>>>) -> Self {
+        RawEvent { fields: fields.into() }
     }
 
     /// Takes the members out, for the pipeline.
-    pub(super) fn into_fields(self) -> Fields<'a> {
+    pub(super) fn into_fields(self) -> Box<Fields<'a>> {
         self.fields
     }
 
@@ -238,13 +238,13 @@ pub struct Provenance {
 
 /// An event that may be kept.
 pub struct CleanEvent<'a> {
-    fields: Fields<'a>,
+    fields: Box<Fields<'a>>,
     provenance: Provenance,
 }
 
 impl<'a> CleanEvent<'a> {
     /// Called by the pipeline, on members that it has scrubbed. `fields.id` is `None` by then.
-    pub(super) fn new(fields: Fields<'a>, provenance: Provenance) -> Self {
+    pub(super) fn new(fields: Box<Fields<'a>>, provenance: Provenance) -> Self {
         CleanEvent { fields, provenance }
     }
 

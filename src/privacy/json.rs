@@ -1,20 +1,20 @@
 //! A JSON value that borrows its text from the request body, read under limits.
 //!
 //! [`Json`] is raw: it can be read, walked and scrubbed, but not written. Only [`CleanJson`], which the pipeline makes,
-//! has a way back to bytes. Depth is limited while parsing, so a hostile body cannot exhaust the stack; the number of values is
-//! bounded by the size of the body, which the HTTP rim limits.
+//! has a way back to bytes. [`Reader`] makes values out of text; depth is limited while it reads, so a hostile body cannot exhaust the stack; the number
+//! of values is bounded by the size of the body, which the HTTP rim limits.
+
+mod read;
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use crate::quoted::plain_length;
+
+pub use read::{Fault, Reader};
 
 /// Text borrowed from the request where possible.
 pub type Text<'a> = Cow<'a, str>;
-
-/// Most objects have no more members; room for them is made at once.
-const MEMBERS_USUAL: usize = 8;
 
 /// A JSON object in the order of its members; a repeated name stays repeated.
 pub type Members<'a> = Vec<(Text<'a>, Json<'a>)>;
@@ -72,156 +72,28 @@ pub enum JsonError {
     },
 }
 
-impl JsonError {
-    /// A fault at a byte of the text.
-    fn at(text: &[u8], offset: usize) -> JsonError {
-        let before = text.get(..offset).unwrap_or(text);
-        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
-        let column = before.iter().rev().take_while(|b| **b != b'\n').count() + 1;
-        JsonError::Syntax { line, column }
-    }
-}
-
 impl<'a> Json<'a> {
     /// Parses one JSON text of at most `depth_max` levels; only white space may follow it.
     pub fn parse(text: &'a [u8], depth_max: usize) -> Result<Json<'a>, JsonError> {
-        let depth = Depth::new(depth_max);
-        // Checked as a whole: that is quicker than string by string.
-        let text = std::str::from_utf8(text).map_err(|error| JsonError::at(text, error.valid_up_to()))?;
-        let mut reader = serde_json::Deserializer::from_str(text);
-        let value = depth.seed().deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
-        value.map_err(|error| depth.explain(&error))
+        let syntax = |at: usize| {
+            let (line, column) = place(text, at);
+            JsonError::Syntax { line, column }
+        };
+        let mut reader = Reader::new(str::from_utf8(text).map_err(|error| syntax(error.valid_up_to()))?, depth_max);
+        let read = reader.value(|value| value).and_then(|value| reader.end().map(|()| value));
+        read.map_err(|fault| match fault {
+            Fault::TooDeep => JsonError::TooDeep { limit: depth_max },
+            Fault::Syntax => syntax(reader.at()),
+        })
     }
 }
 
-/// A depth limit shared by the values of one text, usable as a `serde` seed per value.
-pub struct Depth {
-    limit: usize,
-    exceeded: Cell<bool>,
-}
-
-impl Depth {
-    /// At most `limit` nested arrays and objects.
-    pub fn new(limit: usize) -> Self {
-        Depth { limit, exceeded: Cell::new(false) }
-    }
-
-    /// A seed that reads one value.
-    pub fn seed(&self) -> Seed<'_> {
-        Seed { depth: self, left: self.limit }
-    }
-
-    /// What a failure of the reader means; `serde_json`'s own text could quote the input and is dropped.
-    pub fn explain(&self, error: &serde_json::Error) -> JsonError {
-        if self.exceeded.get() {
-            JsonError::TooDeep { limit: self.limit }
-        } else {
-            JsonError::Syntax { line: error.line(), column: error.column() }
-        }
-    }
-}
-
-/// Reads one [`Json`] value under a [`Depth`] limit.
-#[derive(Clone, Copy)]
-pub struct Seed<'d> {
-    depth: &'d Depth,
-    left: usize,
-}
-
-impl<'d> Seed<'d> {
-    fn deeper<E: serde::de::Error>(self) -> Result<Seed<'d>, E> {
-        match self.left.checked_sub(1) {
-            Some(left) => Ok(Seed { left, ..self }),
-            None => {
-                self.depth.exceeded.set(true);
-                Err(E::custom("too deep"))
-            }
-        }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Seed<'_> {
-    type Value = Json<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Seed<'_> {
-    type Value = Json<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
-        Ok(Json::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Json<'de>, E> {
-        Ok(Json::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Json<'de>, E> {
-        Ok(Json::Int(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Json<'de>, E> {
-        Ok(i64::try_from(value).map_or(Json::UInt(value), Json::Int))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Json<'de>, E> {
-        Ok(Json::Float(value))
-    }
-
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Json<'de>, E> {
-        Ok(Json::Str(Cow::Borrowed(value)))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Json<'de>, E> {
-        Ok(Json::Str(Cow::Owned(value.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json<'de>, A::Error> {
-        let inner = self.deeper::<A::Error>()?;
-        let mut out = Vec::new();
-        while let Some(item) = items.next_element_seed(inner)? {
-            out.push(item);
-        }
-        Ok(Json::Array(out))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json<'de>, A::Error> {
-        let inner = self.deeper::<A::Error>()?;
-        let mut out = Members::with_capacity(MEMBERS_USUAL);
-        while let Some(Name(name)) = members.next_key()? {
-            out.push((name, members.next_value_seed(inner)?));
-        }
-        Ok(Json::Object(out))
-    }
-}
-
-/// A member's name, borrowed where it holds no escapes (`Cow`'s own implementation always copies).
-struct Name<'a>(Text<'a>);
-
-impl<'de> serde::Deserialize<'de> for Name<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NameVisitor;
-        impl<'de> Visitor<'de> for NameVisitor {
-            type Value = Name<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a member name")
-            }
-            fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Name<'de>, E> {
-                Ok(Name(Cow::Borrowed(value)))
-            }
-            fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Name<'de>, E> {
-                Ok(Name(Cow::Owned(value.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(NameVisitor)
-    }
+/// Line and column of the byte at `at`, both from 1; of the last byte if that is the end.
+pub fn place(text: &[u8], at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let lines = memchr::memchr_iter(b'\n', before).count();
+    let columns = memchr::memrchr(b'\n', before).map_or(before.len(), |end| before.len() - end - 1);
+    (lines + 1, columns + usize::from(at < text.len()))
 }
 
 /// A scrubbed JSON value: the only kind that can be written.
@@ -282,14 +154,13 @@ pub(super) fn write_value(value: &Json<'_>, out: &mut Vec<u8>) {
 }
 
 pub(super) fn write_string(text: &str, out: &mut Vec<u8>) {
-    // Most strings need no escapes, and that is seen faster in one go than byte by byte.
-    if text.bytes().fold(true, |plain, b| plain & (b >= b' ') & (b != b'"') & (b != b'\\')) {
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
-    } else {
-        write_serde(text, out);
+    if plain_length(text.as_bytes()) < text.len() {
+        return write_serde(text, out);
     }
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
 }
 
 fn write_serde<T: serde::Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {

@@ -31,11 +31,12 @@ pub struct PseudonymKeys<'k> {
 /// `BLAKE3(key, domain || 0 || value)`.
 pub fn pseudonym(key: &[u8; 32], domain: &str, value: &[u8]) -> String {
     let message = [domain.as_bytes(), &[0], value].concat();
-    let hash = blake3::keyed_hash(key, &message).to_hex();
+    let hash = blake3::keyed_hash(key, &message);
     let mut text = String::with_capacity(2 + 2 * KEPT);
     text.extend(domain.chars().take(1));
     text.push('_');
-    text.push_str(hash.get(..2 * KEPT).unwrap_or(&hash));
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
+    text.extend(hash.as_bytes().iter().take(KEPT).flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
     text
 }
 

@@ -18,7 +18,7 @@ use crate::outcome::Refusal;
 use crate::privacy::event::RawEvent;
 use crate::privacy::json::JsonError;
 
-/// One level less than `serde_json` itself can descend, so that our own limit is always met first.
+/// Deepest nesting that can be allowed: the reader calls itself for every level.
 const DEPTH_CEILING: usize = 126;
 
 /// How much a decoder takes.

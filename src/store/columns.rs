@@ -114,6 +114,26 @@ impl Columns {
         self.rows += 1;
     }
 
+    /// Makes room for so much text of attributes, in rows that are still to come.
+    pub(super) fn reserve_attributes(&mut self, bytes: usize) {
+        if let Attributes::Whole(strings) = &mut self.attributes
+            && let Strings::Single(pieces) = strings.to_mut()
+        {
+            pieces.reserve(bytes);
+        }
+    }
+
+    /// How much text of attributes there is, in open columns.
+    pub(super) fn attribute_bytes(&self) -> usize {
+        match &self.attributes {
+            Attributes::Whole(strings) => match &**strings {
+                Strings::Single(pieces) => pieces.text_bytes(),
+                Strings::Unused | Strings::Repeating(_) => 0,
+            },
+            Attributes::Shredded(_) => 0,
+        }
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.rows

@@ -30,6 +30,8 @@ struct Bucket {
     full_bytes: usize,
     growing: Arc<Columns>,
     growing_bytes: usize,
+    /// What the attributes of the last chunk took that was full: the next one will need as much.
+    attribute_bytes: usize,
     rows: usize,
     /// The group of the oldest row that is not being sealed.
     first_sequence: Option<u64>,
@@ -53,6 +55,9 @@ impl Bucket {
             self.policies.push(policy);
         }
         let growing = Arc::make_mut(&mut self.growing);
+        if growing.is_empty() {
+            growing.reserve_attributes(self.attribute_bytes);
+        }
         growing.push(row);
         self.rows += 1;
         let rows = growing.len();
@@ -63,6 +68,7 @@ impl Bucket {
             self.growing_bytes += text + row.attributes.len();
         }
         if rows >= CHUNK_ROWS || self.growing_bytes >= CHUNK_BYTES {
+            self.attribute_bytes = growing.attribute_bytes();
             self.close_chunk();
         }
     }

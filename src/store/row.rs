@@ -189,9 +189,13 @@ pub fn encode(event: &CleanEvent<'_>, received: Millis, out: &mut Vec<u8>) {
         out.extend_from_slice(&value.to_le_bytes());
     }
     if !fields.attributes.is_empty() {
-        let mut attributes = Vec::with_capacity(256);
-        event.write_attributes(&mut attributes);
-        put_bytes(out, &attributes);
+        let start = out.len();
+        event.write_attributes(out);
+        let length = out.len() - start;
+        put_varint(out, length as u64);
+        // The length is known only now, and belongs in front.
+        let bytes = out.len() - start;
+        out.get_mut(start..).unwrap_or_default().rotate_right(bytes - length);
     }
 }
 

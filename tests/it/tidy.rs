@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Layers, lowest first.
 const LAYERS: [&[&str]; 6] = [
-    &["clock", "id", "outcome", "sketch", "unit"],
+    &["clock", "id", "outcome", "quoted", "sketch", "unit"],
     &["kv", "keys"],
     &["auth", "limit", "privacy", "store", "audit"],
     &["protocol", "ingest", "query", "upkeep", "admin"],

@@ -6,91 +6,27 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::outcome::{Reason, Refusal};
 use crate::privacy::event::{Consent, EventType, Fields};
-use crate::privacy::json::{Depth, Json, Members, Text};
+use crate::privacy::json::{Fault, Json, Members, Reader, Text};
 use crate::protocol::member::{self, Read};
+
+use super::Event;
 
 /// Up to so many attributes, names are compared one by one.
 const FEW: usize = 32;
 
-/// Reads one event whose members may be as deep as `members` allows.
+/// Reads the event that comes next.
+pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<Event<'a>, Fault> {
+    let mut draft = Draft::default();
+    reader.members(|reader, name| reader.value(|value| draft.take(name, value)))?;
+    Ok(draft.finish())
+}
+
+/// The members that an event has.
 #[derive(Clone, Copy)]
-pub(super) struct EventSeed<'d> {
-    members: &'d Depth,
-}
-
-impl<'d> EventSeed<'d> {
-    pub(super) fn new(members: &'d Depth) -> Self {
-        EventSeed { members }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for EventSeed<'_> {
-    type Value = Result<Fields<'de>, Refusal>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-/// What a value that is no object yields.
-fn not_an_object<'de, E>() -> Result<Result<Fields<'de>, Refusal>, E> {
-    Ok(Err(Refusal::whole(Reason::NotAnObject)))
-}
-
-impl<'de> Visitor<'de> for EventSeed<'_> {
-    type Value = Result<Fields<'de>, Refusal>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an event")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut draft = Draft::default();
-        while let Some(member) = map.next_key_seed(MemberSeed)? {
-            let value = map.next_value_seed(self.members.seed())?;
-            draft.take(member, value);
-        }
-        Ok(draft.finish())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        not_an_object()
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        not_an_object()
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        not_an_object()
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        not_an_object()
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        not_an_object()
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        not_an_object()
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-        not_an_object()
-    }
-}
-
-/// A member's name, known or not.
-enum Member<'a> {
+enum Member {
     Id,
     Type,
     Name,
@@ -118,11 +54,10 @@ enum Member<'a> {
     ParentId,
     Consent,
     Attributes,
-    Other(Text<'a>),
 }
 
-impl<'a> Member<'a> {
-    fn known(name: &str) -> Option<Member<'a>> {
+impl Member {
+    fn of(name: &str) -> Option<Member> {
         Some(match name {
             "id" => Member::Id,
             "type" => Member::Type,
@@ -156,50 +91,25 @@ impl<'a> Member<'a> {
     }
 }
 
-/// Reads a member's name; only an unknown one is kept as text.
-struct MemberSeed;
-
-impl<'de> DeserializeSeed<'de> for MemberSeed {
-    type Value = Member<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Member<'de>, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for MemberSeed {
-    type Value = Member<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a member name")
-    }
-
-    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Member<'de>, E> {
-        Ok(Member::known(name).unwrap_or(Member::Other(Cow::Borrowed(name))))
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Member<'de>, E> {
-        Ok(Member::known(name).unwrap_or_else(|| Member::Other(Cow::Owned(name.to_owned()))))
-    }
-}
-
 /// An event while its members come in.
 #[derive(Default)]
 struct Draft<'a> {
-    fields: Fields<'a>,
+    fields: Box<Fields<'a>>,
     /// Members outside `attributes` that will become attributes.
     extra: Members<'a>,
     refusal: Option<Refusal>,
 }
 
 impl<'a> Draft<'a> {
-    fn take(&mut self, member: Member<'a>, value: Json<'a>) {
-        if self.refusal.is_none() {
-            self.refusal = self.set(member, value).err();
+    fn take(&mut self, name: Text<'a>, value: Json<'a>) {
+        match Member::of(&name) {
+            None => self.extra.push((name, value)),
+            Some(member) if self.refusal.is_none() => self.refusal = self.set(member, value).err(),
+            Some(_) => {}
         }
     }
 
-    fn set(&mut self, member: Member<'a>, value: Json<'a>) -> Result<(), Refusal> {
+    fn set(&mut self, member: Member, value: Json<'a>) -> Result<(), Refusal> {
         let fields = &mut self.fields;
         match member {
             Member::Id => fields.id = member::identifier(value, "/id")?,
@@ -237,7 +147,6 @@ impl<'a> Draft<'a> {
             Member::ParentId => fields.parent_id = member::text(value, "/parent_id")?,
             Member::Consent => fields.consent = consent(value)?,
             Member::Attributes => fields.attributes = member::object(value, "/attributes")?.unwrap_or_default(),
-            Member::Other(name) => self.extra.push((name, value)),
         }
         Ok(())
     }
@@ -261,7 +170,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn finish(mut self) -> Result<Fields<'a>, Refusal> {
+    fn finish(mut self) -> Event<'a> {
         if let Some(refusal) = self.refusal {
             return Err(refusal);
         }

@@ -12,15 +12,13 @@ mod event;
 use std::ops::ControlFlow;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, IgnoredAny};
+use serde::de::IgnoredAny;
 
 use crate::outcome::{Reason, Refusal};
 use crate::privacy::event::{Fields, RawEvent};
-use crate::privacy::json::{Depth, JsonError};
+use crate::privacy::json::{Fault, Reader, place};
 
 use super::{Batch, DecodeError, Limits};
-
-use event::EventSeed;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -72,7 +70,7 @@ pub fn decode<'a>(body: &'a [u8], form: Form, limits: &Limits) -> Result<Batch<'
 }
 
 /// What became of one event: read, or refused.
-type Event<'a> = Result<Fields<'a>, Refusal>;
+type Event<'a> = Result<Box<Fields<'a>>, Refusal>;
 
 /// The events of a body, one at a time, in order. After an error of the whole body there is nothing more.
 pub struct Events<'a> {
@@ -183,13 +181,16 @@ fn line_event<'a>(line: &'a [u8], limits: &Limits) -> Event<'a> {
         return Err(Refusal::whole(Reason::TooLarge));
     }
     let text = str::from_utf8(line).map_err(|_| Refusal::whole(Reason::NotJson))?;
-    let depth = member_depth(limits);
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let read = EventSeed::new(&depth).deserialize(&mut reader);
-    read.and_then(|event| reader.end().map(|()| event)).unwrap_or_else(|error| {
-        Err(Refusal::whole(match depth.explain(&error) {
-            JsonError::TooDeep { .. } => Reason::TooDeep,
-            JsonError::Syntax { .. } => Reason::NotJson,
+    if !text.starts_with('{') {
+        let reason = serde_json::from_str::<IgnoredAny>(text).map_or(Reason::NotJson, |_| Reason::NotAnObject);
+        return Err(Refusal::whole(reason));
+    }
+    let mut reader = Reader::new(text, member_levels(limits));
+    let read = event::read(&mut reader).and_then(|event| reader.end().map(|()| event));
+    read.unwrap_or_else(|fault| {
+        Err(Refusal::whole(match fault {
+            Fault::TooDeep => Reason::TooDeep,
+            Fault::Syntax => Reason::NotJson,
         }))
     })
 }
@@ -199,9 +200,9 @@ fn room(limits: &Limits, taken: usize) -> Result<(), DecodeError> {
     if taken < limits.events_max { Ok(()) } else { Err(DecodeError::TooManyEvents { limit: limits.events_max }) }
 }
 
-/// The depth left to an event's members: the event itself is one level.
-fn member_depth(limits: &Limits) -> Depth {
-    Depth::new(limits.depth().saturating_sub(1))
+/// The levels left to an event's members: the event itself is one.
+fn member_levels(limits: &Limits) -> usize {
+    limits.depth().saturating_sub(1)
 }
 
 /// A place in a JSON text, between two values.
@@ -234,25 +235,28 @@ impl<'a> Cursor<'a> {
     /// costs no memory; what it then misses looks like a fault, until the event is measured.
     fn event(&mut self, limits: &Limits) -> Result<Event<'a>, DecodeError> {
         let rest = self.rest();
+        if !rest.starts_with('{') {
+            let size = self.measure(rest)?;
+            let reason = if size > limits.event_max { Reason::TooLarge } else { Reason::NotAnObject };
+            return Ok(self.step_over(size, reason));
+        }
         let window = prefix(rest, limits.event_max.saturating_add(1));
-        let depth = member_depth(limits);
-        let mut reader = serde_json::Deserializer::from_str(window);
-        match EventSeed::new(&depth).deserialize(&mut reader) {
+        let mut reader = Reader::new(window, member_levels(limits));
+        match event::read(&mut reader) {
+            Ok(_) if reader.at() > limits.event_max => Ok(self.step_over(reader.at(), Reason::TooLarge)),
             Ok(event) => {
-                let size = offset(reader);
-                if size > limits.event_max {
-                    return self.step_over(self.measure(rest)?);
-                }
-                self.at = self.at.saturating_add(size);
+                self.at = self.at.saturating_add(reader.at());
                 Ok(event)
             }
-            Err(error) => match depth.explain(&error) {
-                JsonError::TooDeep { .. } => Err(DecodeError::TooDeep { limit: limits.depth() }),
-                JsonError::Syntax { line, column } => {
-                    let size = if window.len() < rest.len() { self.measure(rest)? } else { 0 };
-                    if size > limits.event_max { self.step_over(size) } else { Err(self.fault(line, column)) }
+            Err(Fault::TooDeep) => Err(DecodeError::TooDeep { limit: limits.depth() }),
+            Err(Fault::Syntax) => {
+                let size = if window.len() < rest.len() { self.measure(rest)? } else { 0 };
+                if size > limits.event_max {
+                    return Ok(self.step_over(size, Reason::TooLarge));
                 }
-            },
+                let (line, column) = place(self.text.as_bytes(), self.at.saturating_add(reader.at()));
+                Err(DecodeError::Json { line, column })
+            }
         }
     }
 
@@ -263,10 +267,10 @@ impl<'a> Cursor<'a> {
         Ok(offset(reader))
     }
 
-    /// Steps over an event that is too large.
-    fn step_over(&mut self, size: usize) -> Result<Event<'a>, DecodeError> {
+    /// Steps over an event that is refused whatever it holds.
+    fn step_over(&mut self, size: usize, reason: Reason) -> Event<'a> {
         self.at = self.at.saturating_add(size);
-        Ok(Err(Refusal::whole(Reason::TooLarge)))
+        Err(Refusal::whole(reason))
     }
 
     /// A syntax error at the cursor.

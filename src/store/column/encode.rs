@@ -18,8 +18,8 @@ use super::shredded::Values;
 use super::strings::{ABSENT, Repeating, Strings};
 use super::{BlockId, ROWS_MAX, TEXT_BYTES_MAX, decimal, ints, series, texts};
 
-/// Below this many rows it is tried whether attributes are smaller taken apart.
-const TRY_BELOW: usize = 1000;
+/// Below this many rows it is tried whether attributes are smaller taken apart; from here on they always were.
+const TRY_BELOW: usize = 100;
 
 /// A run as bytes.
 pub struct Encoded {
@@ -110,7 +110,7 @@ struct Order {
 /// Sorts rows by session, sessions by their first event; within a session by time, arrival and place.
 fn order(chunks: &[Arc<Columns>], keep: &dyn Fn(usize, usize) -> bool) -> Order {
     let mut dictionary = Gather::default();
-    let mut rows = Vec::new();
+    let mut rows = Vec::with_capacity(chunks.iter().map(|columns| columns.len()).sum());
     let mut firsts: Vec<i64> = Vec::new();
     for (chunk, columns) in chunks.iter().enumerate() {
         let strings = columns.strings(TextColumn::Session);

@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use crate::quoted::plain_length;
+
 /// Deepest nesting that is taken apart.
 const DEPTH_MAX: usize = 24;
 
@@ -118,28 +120,6 @@ fn string_end(bytes: &[u8], mut at: usize, escapes: bool) -> Option<usize> {
             _ => return None,
         }
     }
-}
-
-/// How many bytes come before the first quote, backslash or control character. Most strings are short: eight bytes at a time beat wider searches.
-#[inline]
-fn plain_length(bytes: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let (words, _) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let zero_in = |word: u64| word.wrapping_sub(ONES) & !word;
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let special =
-            (control | zero_in(word ^ (ONES * u64::from(b'"'))) | zero_in(word ^ (ONES * u64::from(b'\\')))) & HIGHS;
-        if special != 0 {
-            // Borrows only reach upwards, so the lowest mark is right.
-            return index * 8 + special.trailing_zeros() as usize / 8;
-        }
-    }
-    let done = words.len() * 8;
-    let rest = bytes.get(done..).unwrap_or_default();
-    done + rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).unwrap_or(rest.len())
 }
 
 /// The kind and length of the number at the front.

@@ -112,7 +112,22 @@ impl Strings {
 pub(in crate::store) struct Repeating {
     pub(super) codes: Vec<u32>,
     pub(super) values: Pieces,
-    index: HashTable<u32>,
+    index: HashTable<Entry>,
+}
+
+/// A value in the index: enough of its hash to tell it from most others, and to move it, without looking at its text.
+#[derive(Clone, Copy)]
+struct Entry {
+    hash: u32,
+    code: u32,
+}
+
+impl Entry {
+    /// The hash that the index goes by.
+    #[inline]
+    fn place(hash: u32) -> u64 {
+        u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
 }
 
 impl Repeating {
@@ -130,13 +145,13 @@ impl Repeating {
     /// The code of a value; a new one if need be.
     pub(super) fn code_of(&mut self, text: &str, hasher: &DefaultHashBuilder) -> u32 {
         let Repeating { values, index, .. } = self;
-        let hash = hasher.hash_one(text);
-        let value_of = |code: u32| values.get((code as usize).wrapping_sub(1));
-        if let Some(code) = index.find(hash, |code| value_of(*code) == Some(text)) {
-            return *code;
+        let hash = (hasher.hash_one(text) >> 32) as u32;
+        let is_same = |entry: &Entry| entry.hash == hash && values.get(entry.code as usize - 1) == Some(text);
+        if let Some(entry) = index.find(Entry::place(hash), is_same) {
+            return entry.code;
         }
         let code = values.len() as u32 + 1;
-        index.insert_unique(hash, code, |code| value_of(*code).map_or(0, |value| hasher.hash_one(value)));
+        index.insert_unique(Entry::place(hash), Entry { hash, code }, |entry| Entry::place(entry.hash));
         values.push(values.len(), text);
         code
     }
@@ -152,7 +167,7 @@ impl Repeating {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.codes.capacity() * 4 + self.values.bytes() + self.index.capacity() * 5
+        self.codes.capacity() * 4 + self.values.bytes() + self.index.capacity() * 9
     }
 }
 
@@ -193,6 +208,11 @@ impl Pieces {
         Pieces { ends: Vec::with_capacity(rows), bytes: String::with_capacity(bytes) }
     }
 
+    /// Makes room for so many more bytes of text.
+    pub(in crate::store) fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve_exact(bytes);
+    }
+
     /// The piece of a row.
     pub(in crate::store) fn get(&self, row: usize) -> Option<&str> {
         let end = *self.ends.get(row)?;
@@ -206,7 +226,7 @@ impl Pieces {
     }
 
     /// Length of all texts together.
-    pub(super) fn text_bytes(&self) -> usize {
+    pub(in crate::store) fn text_bytes(&self) -> usize {
         self.bytes.len()
     }
 

@@ -16,7 +16,7 @@ const WORDS: u8 = 3;
 /// Most text that one block may hold, so that decoding hostile bytes needs no more.
 pub(super) const TEXT_MAX: usize = 64 << 20;
 /// Text that forms are tried on.
-const SAMPLE_BYTES: usize = 8 << 10;
+const SAMPLE_BYTES: usize = 4 << 10;
 /// Lists below this size stay plain.
 const TRY_FROM: usize = 48;
 
@@ -37,7 +37,10 @@ pub(super) fn put(out: &mut Vec<u8>, texts: &[&str]) {
     });
     let sample = texts.get(..sampled.count().max(1)).unwrap_or(texts);
     let best = if size < TRY_FROM { None } else { best_form(sample) };
-    let formed = best.and_then(|(tag, form)| form(texts).map(|bytes| (tag, bytes)));
+    let formed = best.and_then(|best| {
+        let bytes = if sample.len() == texts.len() { Some(best.sample) } else { (best.form)(texts) };
+        bytes.map(|bytes| (best.tag, bytes))
+    });
     match formed {
         Some((tag, bytes)) => {
             out.push(tag);
@@ -50,23 +53,32 @@ pub(super) fn put(out: &mut Vec<u8>, texts: &[&str]) {
     }
 }
 
-fn best_form(sample: &[&str]) -> Option<(u8, Form)> {
+/// A form that suits.
+struct Best {
+    tag: u8,
+    form: Form,
+    /// The sample in it.
+    sample: Vec<u8>,
+}
+
+/// The form in which the sample is smallest; `None` when it is plain.
+fn best_form(sample: &[&str]) -> Option<Best> {
     let mut plain = Vec::new();
     put_plain(&mut plain, sample);
     let plain = judge::compressed(&plain);
-    let mut best = (plain, None);
+    let (mut least, mut best) = (plain, None);
     for (tag, form) in FORMS {
-        if let Some(size) = form(sample).map(|bytes| judge::compressed(&bytes))
-            && size < best.0
-        {
-            best = (size, Some((tag, form)));
+        let Some(bytes) = form(sample) else { continue };
+        let size = judge::compressed(&bytes);
+        if size < least {
+            (least, best) = (size, Some(Best { tag, form, sample: bytes }));
         }
         // Good enough: the forms hardly ever suit the same texts.
-        if best.0 * 4 < plain * 3 {
+        if least * 4 < plain * 3 {
             break;
         }
     }
-    best.1
+    best
 }
 
 /// Reads a list of `count` texts.

@@ -3,11 +3,11 @@
 //! A text is a list of tokens: words (runs of letters, digits and whatever is not ASCII) and what stands between them. A single space between two words is left
 //! out. The words of all texts form a dictionary; texts are lists of its codes.
 
-use hashbrown::HashMap;
+use hashbrown::DefaultHashBuilder;
 
 use super::super::row::{Reader, put_varint};
 use super::ints;
-use super::strings::Pieces;
+use super::strings::{Pieces, Repeating};
 use super::texts::{self, Others};
 
 /// Most tokens in a list; more stays plain.
@@ -15,22 +15,16 @@ const TOKENS_MAX: usize = 1 << 22;
 
 /// Writes `texts`, or `None` if there are too many tokens.
 pub(super) fn put(texts: &[&str]) -> Option<Vec<u8>> {
-    let mut known: HashMap<&str, u64> = HashMap::new();
-    let mut dictionary = Vec::new();
+    let (mut dictionary, hasher) = (Repeating::default(), DefaultHashBuilder::default());
     let mut codes = Vec::new();
     let mut lengths = Vec::with_capacity(texts.len());
     for text in texts {
         let before = codes.len();
         tokens(text, |token| {
-            let next = dictionary.len() as u64 + 1;
-            let code = *known.entry(token).or_insert(next);
-            if code == next {
-                dictionary.push(token);
-                // The next new token is always 0.
-                codes.push(0);
-            } else {
-                codes.push(code);
-            }
+            let known = dictionary.values.len() as u64;
+            let code = u64::from(dictionary.code_of(token, &hasher));
+            // The next new token is always 0.
+            codes.push(if code > known { 0 } else { code });
         });
         lengths.push((codes.len() - before) as u64);
     }
@@ -38,8 +32,8 @@ pub(super) fn put(texts: &[&str]) -> Option<Vec<u8>> {
         return None;
     }
     let mut out = Vec::new();
-    put_varint(&mut out, dictionary.len() as u64);
-    texts::put_plain(&mut out, &dictionary);
+    put_varint(&mut out, dictionary.values.len() as u64);
+    texts::put_plain(&mut out, &dictionary.values.iter().collect::<Vec<_>>());
     ints::put(&mut out, &lengths);
     ints::put(&mut out, &codes);
     Some(out)
