@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Semaphore;
 
 use crate::admin::{self, Desk};
@@ -48,7 +48,7 @@ use crate::ingest::suppression::{self, Suppression};
 use crate::keys::{self, CommandKeks, FileKeks, KekStore, KeyFile, KeyKind, Secret, SigningKey, Vault};
 use crate::kv::{self, CommitError, Family, Kv, Participant, Writer};
 use crate::limit::{AuthFailures, Limits, RateError};
-use crate::privacy::{DEFAULT_POLICY, PolicyErrors, Scrubber};
+use crate::privacy::{DEFAULT_POLICY, GeoDatabase, PolicyErrors, Scrubber, geo};
 use crate::query::sql::Engine;
 use crate::store::{self, MissingKeys, Store};
 use crate::telemetry::Metrics;
@@ -138,6 +138,14 @@ pub enum Error {
         place: String,
         /// Everything that is wrong with it.
         errors: PolicyErrors,
+    },
+    /// The geo database.
+    #[error("{}: {source}", path.display())]
+    Geo {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: geo::Error,
     },
     /// Nothing can be written.
     #[error(transparent)]
@@ -280,6 +288,7 @@ impl Gateway {
         let scrubber = load_policy(config)?;
         let ingest = Arc::new(Ingest {
             policy: Arc::new(ArcSwap::from_pointee(scrubber)),
+            geo: ArcSwapOption::new(load_geo(config)?),
             settings: ArcSwap::from_pointee(settings::ingest(config)),
             limits: Arc::new(Limits::new(settings::limits(&config.limits, &directory)?, Arc::clone(&clock))),
             epochs: Arc::new(Epochs::new(
@@ -361,12 +370,14 @@ impl Gateway {
         let limits = settings::limits(&config.limits, &self.desk.directory)?;
         let failure_rate = settings::auth_failures(&config.limits)?;
         let scrubber = load_policy(config)?;
+        let geo = load_geo(config)?;
         // Recorded before anything of it is in force.
         self.record(Action::ConfigLoaded, &[("tracking", config.privacy.tracking.to_string())])?;
         if scrubber.policy_hash() != ingest.policy.load().policy_hash() {
             self.record_policy(&scrubber)?;
         }
         ingest.policy.store(Arc::new(scrubber));
+        ingest.geo.store(geo);
         ingest.limits.reload(limits);
         failures.reload(Some(failure_rate));
         ingest.settings.store(Arc::new(settings::ingest(config)));
@@ -473,6 +484,12 @@ pub fn load_policy(config: &Config) -> Result<Scrubber, Error> {
         None => ("the built-in privacy policy".to_owned(), DEFAULT_POLICY.to_owned()),
     };
     Scrubber::from_toml(&text, &settings::privacy(config)).map_err(|errors| Error::Policy { place, errors })
+}
+
+/// The geo database that `config` names, if any.
+fn load_geo(config: &Config) -> Result<Option<Arc<GeoDatabase>>, Error> {
+    let open = |path: &PathBuf| GeoDatabase::open(path).map_err(|source| Error::Geo { path: path.clone(), source });
+    Ok(config.privacy.geo_database.as_ref().map(open).transpose()?.map(Arc::new))
 }
 
 fn create_private_dir(dir: &Path) -> Result<(), Error> {

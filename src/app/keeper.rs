@@ -151,7 +151,7 @@ struct Watched {
 
 impl Watched {
     fn new(overrides: &Overrides, config: &Config) -> Watched {
-        let files = overrides.config.iter().chain(&config.privacy.policy).cloned();
+        let files = overrides.config.iter().chain(&config.privacy.policy).chain(&config.privacy.geo_database).cloned();
         Watched { files: files.map(|path| (path.clone(), modified(&path))).collect() }
     }
 

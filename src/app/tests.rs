@@ -109,8 +109,13 @@ impl House {
 
     fn send_as(&self, tenant: TenantId, events: &Value) -> Answer {
         let ingest = &self.gateway.services.ingest;
-        let context =
-            Context { client_address: None, user_agent: None, signals: Signals::default(), received: self.now() };
+        let context = Context {
+            client_address: None,
+            user_agent: None,
+            signals: Signals::default(),
+            received: self.now(),
+            lists_redactions: false,
+        };
         let sender = Sender { tenant, key: None };
         let prepared = ingest.prepare(sender, events.to_string().as_bytes(), Form::Json, &context).unwrap();
         block_on(ingest.commit(prepared, Ack::Synced, None)).unwrap()

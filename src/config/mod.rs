@@ -326,6 +326,8 @@ pub struct RetentionConfig {
 pub struct PrivacyConfig {
     /// The policy file; `None` is the built-in policy.
     pub policy: Option<PathBuf>,
+    /// The MMDB file by which addresses are told their country; `None`: they are not.
+    pub geo_database: Option<PathBuf>,
     /// Whether events are taken at all.
     pub tracking: bool,
     /// `Some(true)` pseudonymizes addresses, `Some(false)` truncates them, `None` leaves it to the policy.

@@ -311,6 +311,7 @@ fn retention(mut section: Section<'_>) -> RetentionConfig {
 fn privacy(mut section: Section<'_>) -> PrivacyConfig {
     let privacy = PrivacyConfig {
         policy: section.path("policy"),
+        geo_database: section.path("geo_database"),
         tracking: section.flag("tracking"),
         anonymize_ips: section.flag_or("anonymize_ips", "unset"),
         track_user_agents: section.flag("track_user_agents"),

@@ -42,6 +42,9 @@ impl<'j> Job<'j> {
         }
         let wanted = policy.wanted(place, value);
         let edits = find(policy, wanted, text, place, value);
+        if !edits.is_empty() {
+            self.receipt.stand(place, value);
+        }
         let mut scrubbed = self.replace(text, &edits, false)?;
         for _ in 1..ROUNDS_MAX {
             let edits = find(policy, wanted, &scrubbed, place, value);

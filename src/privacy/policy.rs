@@ -17,6 +17,7 @@ use toml::Table;
 use super::address::AddressPolicy;
 use super::consent::ConsentPolicy;
 use super::detect::{Kind, Kinds};
+use super::geo::GeoPolicy;
 use super::preset::Preset;
 use super::redaction::Method;
 use super::selector::{Place, Selector, ValueType};
@@ -59,6 +60,7 @@ pub(super) struct CompiledPolicy {
     pub(super) name: String,
     pub(super) preset: Preset,
     pub(super) address: AddressPolicy,
+    pub(super) geo: GeoPolicy,
     pub(super) user: UserPolicy,
     pub(super) consent: ConsentPolicy,
     pub(super) rules: Vec<Rule>,
@@ -125,8 +127,10 @@ impl CompiledPolicy {
 
     /// A text from which the policy's hash is made: the same for two files that mean the same.
     pub(super) fn canonical(&self) -> String {
-        let mut text =
-            format!("tidegate-policy-1\n{}\n{:?}\n{:?}\n{:?}\n", self.name, self.address, self.user, self.consent);
+        let mut text = format!(
+            "tidegate-policy-1\n{}\n{:?}\n{:?}\n{:?}\n{:?}\n",
+            self.name, self.address, self.geo, self.user, self.consent
+        );
         for rule in &self.rules {
             let what = match &rule.what {
                 What::Detector(kind) => format!("detector {}", kind.name()),
@@ -210,6 +214,7 @@ impl CompiledPolicy {
             name,
             preset,
             address,
+            geo: preset.geo(),
             user,
             consent,
             rules: Vec::new(),

@@ -86,6 +86,7 @@ impl<'j> Job<'j> {
         let place = Place::member(parent, name);
         match self.declared(name, value, &place, pair) {
             Some(declared) if declared.rule.method == Method::Remove && is_secret(value, declared.grade) => {
+                self.receipt.stand(Some(&place), ValueType::String);
                 self.count(&declared.rule.id);
                 return false;
             }
@@ -133,6 +134,7 @@ impl<'j> Job<'j> {
 
     /// Scrubs a value that was declared secret: its strings and numbers, all the way down.
     fn secret(&mut self, value: &mut Json<'_>, place: &Place<'_>, declared: Declared<'j>) {
+        self.receipt.stand(Some(place), ValueType::String);
         match value {
             Json::Null | Json::Bool(_) => {}
             Json::Str(text) => {
