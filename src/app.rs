@@ -40,12 +40,14 @@ use crate::http::body::BodyBudget;
 use crate::id::Entropy;
 use crate::ingest::Ingest;
 use crate::ingest::dedupe::Dedupe;
-use crate::ingest::epoch::Epochs;
+use crate::ingest::epoch::{self, Epochs};
 use crate::ingest::idempotency::Idempotency;
 use crate::ingest::ledger::Ledger;
 use crate::ingest::quarantine::Quarantine;
 use crate::ingest::suppression::{self, Suppression};
-use crate::keys::{self, CommandKeks, FileKeks, KekStore, KeyFile, KeyKind, Secret, SigningKey, Vault};
+use crate::keys::{
+    self, CommandKeks, FileKeks, KekStore, KeyFile, KeyKind, NamedKeys, Secret, SharedKeys, SigningKey, Vault,
+};
 use crate::kv::{self, CommitError, Family, Kv, Participant, Writer};
 use crate::limit::{AuthFailures, Limits, RateError};
 use crate::privacy::{DEFAULT_POLICY, GeoDatabase, PolicyErrors, Scrubber, geo};
@@ -58,6 +60,8 @@ use crate::upkeep::{self, Upkeep};
 pub const FIRST_TENANT: &str = "default";
 /// Family `meta`: the public half of the key that signs checkpoints, by which a database knows its key file.
 const META_KEY_FILE: &[u8] = b"keys.public";
+/// Family `meta`: the identity of the file of shared keys, by which a database knows it.
+const META_SHARED_KEYS: &[u8] = b"keys.shared";
 /// Keys of the gateway itself have no owner and one epoch.
 const NOBODY: [u8; 8] = [0; 8];
 /// Tokens that may be revoked before their time, at most.
@@ -107,6 +111,15 @@ pub enum Error {
     /// The key file belongs to another database.
     #[error("{}: this is not the key file that the database was written with", path.display())]
     KeyFileForeign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file of shared keys is not the one that pseudonyms were made with.
+    #[error(
+        "{}: this is not the file of shared keys that pseudonyms were made with; restore that file, or start once with keys.shared = \"\" to let go of it",
+        path.display()
+    )]
+    SharedKeysForeign {
         /// The file.
         path: PathBuf,
     },
@@ -291,12 +304,14 @@ impl Gateway {
             geo: ArcSwapOption::new(load_geo(config)?),
             settings: ArcSwap::from_pointee(settings::ingest(config)),
             limits: Arc::new(Limits::new(settings::limits(&config.limits, &directory)?, Arc::clone(&clock))),
-            epochs: Arc::new(Epochs::new(
-                Arc::clone(&key_file),
-                Arc::clone(&trail),
-                writer.clone(),
-                Arc::clone(&entropy),
-            )),
+            epochs: Arc::new(Epochs::new(epoch::Rooms {
+                keys: pseudonym_keys(config, &kv, &key_file, &writer, &entropy)?,
+                own: Arc::clone(&key_file),
+                directory: Arc::clone(&directory),
+                trail: Arc::clone(&trail),
+                writer: writer.clone(),
+                entropy: Arc::clone(&entropy),
+            })),
             store,
             writer,
             dedupe,
@@ -418,6 +433,36 @@ impl Gateway {
 /// Where the database of a data directory lies.
 pub fn database(config: &Config) -> PathBuf {
     config.data_dir.join("db")
+}
+
+/// Where the keys of pseudonyms lie. A database remembers the file of shared keys that it was used with: with another one, the same user would be another
+/// pseudonym.
+fn pseudonym_keys(
+    config: &Config,
+    kv: &Kv,
+    own: &Arc<KeyFile>,
+    writer: &Writer,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Arc<dyn NamedKeys>, Error> {
+    let known = kv.get(Family::Meta, META_SHARED_KEYS)?;
+    let Some(path) = &config.keys_shared else {
+        if known.is_some() {
+            writer.commit(|batch| batch.delete(Family::Meta, META_SHARED_KEYS))?;
+        }
+        return Ok(Arc::clone(own) as _);
+    };
+    let foreign = || Error::SharedKeysForeign { path: path.clone() };
+    if known.is_some() && !path.exists() {
+        return Err(foreign());
+    }
+    let shared = SharedKeys::open(path, Arc::clone(entropy))?;
+    let identity = shared.identity();
+    match known {
+        Some(known) if *known == identity => {}
+        Some(_) => return Err(foreign()),
+        None => writer.commit(move |batch| batch.put(Family::Meta, META_SHARED_KEYS, &identity))?,
+    }
+    Ok(Arc::new(shared))
 }
 
 /// The keys of stored data: in the key file, wrapped by keys that are there too or behind the operator's command.

@@ -10,8 +10,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::clock::{HOUR_MS, Millis};
+use crate::clock::{DAY_MS, HOUR_MS, Millis};
 use crate::config::{self, Config, Overrides};
+use crate::id::TenantId;
+use crate::ingest::epoch::UserKeys;
 use crate::ingest::idempotency::Pruned;
 use crate::ingest::quarantine::{self, Quarantine};
 use crate::store::Which;
@@ -318,14 +320,18 @@ impl Rounds {
     }
 
     fn destroy_old_keys(&self) {
-        let now = self.gateway.clock.now();
-        for tenant in self.gateway.desk.directory.tenants() {
-            if let Err(error) = self.gateway.services.ingest.epochs.destroy_old(tenant.id, now) {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "an old pseudonym key could not be destroyed"
-                );
-            }
+        let (now, ingest) = (self.gateway.clock.now(), &self.gateway.services.ingest);
+        let rotation_days = ingest.policy.load().user_rotation_days();
+        let keep_ms = ingest.store.retention().keep_ms.into_iter().max().unwrap_or(i64::MAX);
+        let keep_days = u64::try_from(keep_ms / DAY_MS).unwrap_or(0) + 1;
+        let destroy = |tenant: TenantId| {
+            let keep_days = (!ingest.store.is_on_hold(tenant)).then_some(keep_days);
+            ingest.epochs.destroy_old(tenant, now, UserKeys { rotation_days, keep_days }).map(drop)
+        };
+        let tenants = self.gateway.desk.directory.tenants();
+        let done = tenants.iter().map(|tenant| destroy(tenant.id));
+        for failed in std::iter::once(ingest.epochs.refresh()).chain(done).filter_map(Result::err) {
+            tracing::error!(error = &failed as &dyn std::error::Error, "an old pseudonym key could not be destroyed");
         }
     }
 }
@@ -333,7 +339,6 @@ impl Rounds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::DAY_MS;
 
     #[test]
     fn a_wall_clock_that_jumped_ahead_is_trusted_only_after_a_restart() {

@@ -12,6 +12,8 @@ mod erasing;
 #[cfg(test)]
 mod killed;
 #[cfg(test)]
+mod pseudonyms;
+#[cfg(test)]
 mod restored;
 
 use std::fs;
@@ -167,8 +169,8 @@ impl House {
     /// Has an erasure accepted as the route does it.
     fn ask_erasure(&self, name: &str) {
         let ingest = &self.gateway.services.ingest;
-        let users = [ingest.epochs.of(self.tenant(), self.now()).unwrap().user_pseudonym(name)];
-        let subjects = Subjects { users: users.into(), ..Subjects::default() };
+        let users = ingest.epochs.user_pseudonyms(self.tenant(), name, self.now(), 0).unwrap();
+        let subjects = Subjects { users, ..Subjects::default() };
         let erasure = Erasure { tenant: self.tenant(), number: 7, subjects };
         let listing = Arc::new(ingest.suppression.prepare(self.tenant(), Named::User(name)).unwrap());
         let (suppression, staged) = (Arc::clone(&ingest.suppression), Arc::clone(&listing));

@@ -66,6 +66,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `[keys] path`; `keys` in the data directory unless set.
     pub keys_path: PathBuf,
+    /// `[keys] shared`: the file of pseudonym keys that several gateways share; each has its own unless set.
+    pub keys_shared: Option<PathBuf>,
     /// `[keys] command`: who keeps key-encryption keys; the key file unless set.
     pub keys_command: Option<KeysCommand>,
     /// `[limits]`

@@ -183,7 +183,7 @@ impl Ingest {
             return Err(Error::Full);
         }
         let scrubber = self.policy.load_full();
-        let keys = self.epochs.of(sender.tenant, context.received)?;
+        let keys = self.epochs.of(sender.tenant, context.received, scrubber.user_rotation_days())?;
         let geo = self.geo.load();
         let airlock = privacy::Context {
             keys: keys.pseudonym_keys(),

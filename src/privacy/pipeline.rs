@@ -133,6 +133,11 @@ impl Scrubber {
         self.policy.address
     }
 
+    /// Days after which users' pseudonyms change; 0: they do not.
+    pub fn user_rotation_days(&self) -> u16 {
+        self.policy.user_rotation_days
+    }
+
     /// Every id that a receipt may name.
     pub fn rule_ids(&self) -> &[String] {
         &self.rule_ids

@@ -62,6 +62,8 @@ pub(super) struct CompiledPolicy {
     pub(super) address: AddressPolicy,
     pub(super) geo: GeoPolicy,
     pub(super) user: UserPolicy,
+    /// Days after which users' pseudonyms change; 0: they do not.
+    pub(super) user_rotation_days: u16,
     pub(super) consent: ConsentPolicy,
     pub(super) rules: Vec<Rule>,
     /// Kinds that some rule wants everywhere.
@@ -128,8 +130,8 @@ impl CompiledPolicy {
     /// A text from which the policy's hash is made: the same for two files that mean the same.
     pub(super) fn canonical(&self) -> String {
         let mut text = format!(
-            "tidegate-policy-1\n{}\n{:?}\n{:?}\n{:?}\n{:?}\n",
-            self.name, self.address, self.geo, self.user, self.consent
+            "tidegate-policy-1\n{}\n{:?}\n{:?}\n{:?} {}\n{:?}\n",
+            self.name, self.address, self.geo, self.user, self.user_rotation_days, self.consent
         );
         for rule in &self.rules {
             let what = match &rule.what {
@@ -216,6 +218,7 @@ impl CompiledPolicy {
             address,
             geo: preset.geo(),
             user,
+            user_rotation_days: preset.user_rotation_days(),
             consent,
             rules: Vec::new(),
             everywhere: Kinds::default(),

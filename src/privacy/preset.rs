@@ -46,6 +46,14 @@ impl Preset {
         }
     }
 
+    /// After how many days a user's pseudonym changes; 0: it stays. Regulators of audience measurement allow thirteen months.
+    pub(super) fn user_rotation_days(self) -> u16 {
+        match self {
+            Preset::Strict | Preset::Balanced => 0,
+            Preset::CnilAudience => 390,
+        }
+    }
+
     /// What signals lead to.
     pub(super) fn consent(self) -> ConsentPolicy {
         let (gpc, dnt) = match self {

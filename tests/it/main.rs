@@ -33,6 +33,7 @@ mod journey;
 mod limits;
 mod questions;
 mod receipts;
+mod shared_keys;
 mod sql;
 mod tenants;
 mod tidy;

@@ -15,6 +15,8 @@ use crate::privacy::selector::Selector;
 
 /// A compiled pattern may take this much memory; more would make a text's scan slow.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
+/// Thirteen months, the longest that regulators of audience measurement allow an identifier to live.
+const ROTATION_DAYS_MAX: i64 = 395;
 /// More rules than this are a mistake.
 const RULES_MAX: usize = 256;
 /// Ids of what the pipeline does to an event's own members; no rule may be called so.
@@ -30,8 +32,13 @@ pub(super) fn read(table: &Table, address: Option<AddressPolicy>, problems: &mut
         .section("address", |section| (read_address(section, preset.address()), read_geo(section, preset.geo())))
         .unwrap_or((preset.address(), preset.geo()));
     let user = [("pseudonymize", UserPolicy::Pseudonymize), ("remove", UserPolicy::Remove)];
-    let user =
-        top.section("user", |section| section.choice("policy", &user)).flatten().unwrap_or(UserPolicy::Pseudonymize);
+    let (user, rotation) = top
+        .section("user", |section| {
+            let days = section.integer("rotate_days", 0, ROTATION_DAYS_MAX).and_then(|days| u16::try_from(days).ok());
+            (section.choice("policy", &user), days)
+        })
+        .unwrap_or_default();
+    let user = user.unwrap_or(UserPolicy::Pseudonymize);
     let consent = top.section("consent", |section| read_consent(section, preset.consent())).unwrap_or(preset.consent());
     let mut drafts = preset_rules(preset);
     top.list("rules", |section| read_rule(section, &mut drafts));
@@ -39,6 +46,7 @@ pub(super) fn read(table: &Table, address: Option<AddressPolicy>, problems: &mut
 
     let mut policy = CompiledPolicy::new(name, preset, address.unwrap_or(written), user, consent);
     policy.geo = geo;
+    policy.user_rotation_days = rotation.unwrap_or(policy.user_rotation_days);
     for draft in drafts.into_iter().filter(|draft| draft.enabled) {
         policy.add(draft.rule);
     }
