@@ -50,6 +50,7 @@ use crate::keys::{
 };
 use crate::kv::{self, CommitError, Family, Kv, Participant, Writer};
 use crate::limit::{AuthFailures, Limits, RateError};
+use crate::monitor::{self, Monitor};
 use crate::privacy::{DEFAULT_POLICY, GeoDatabase, PolicyErrors, Scrubber, geo};
 use crate::query::sql::Engine;
 use crate::store::{self, MissingKeys, Store};
@@ -324,6 +325,14 @@ impl Gateway {
             quarantine: Arc::new(Quarantine::new(Arc::clone(&vault), Arc::clone(&entropy))),
             ledger: Arc::new(Ledger::default()),
         });
+        let monitor = Monitor::new(monitor::Rooms {
+            store: Arc::clone(&ingest.store),
+            kv: Arc::clone(&kv),
+            vault: Arc::clone(&vault),
+            writer: ingest.writer.clone(),
+            trail: Arc::clone(&trail),
+            entropy: Arc::clone(&entropy),
+        });
         let admin_hash = admin_key(&dir.join("admin.key"), &*entropy)?.hash();
         let services = Arc::new(Services {
             clock: Arc::clone(&clock),
@@ -337,6 +346,8 @@ impl Gateway {
             desk: Arc::clone(&desk),
             trail,
             upkeep,
+            vault: Arc::clone(&vault),
+            monitor,
             kv,
             metrics,
             live: ArcSwap::from_pointee(settings::live(config, &desk.directory)),
@@ -346,6 +357,7 @@ impl Gateway {
             in_flight: Default::default(),
             ready: AtomicBool::new(false),
             metrics_door: settings::metrics_door(config),
+            monitored: ArcSwap::from_pointee(settings::monitor(config)),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             sql: Engine::new(settings::sql(config))
                 .map_err(|source| Error::System { what: "SQL cannot be set up", source })?,
@@ -398,6 +410,7 @@ impl Gateway {
         ingest.settings.store(Arc::new(settings::ingest(config)));
         ingest.store.set_retention(settings::retention(config));
         live.store(Arc::new(settings::live(config, &self.desk.directory)));
+        self.services.monitored.store(Arc::new(settings::monitor(config)));
         Ok(())
     }
 

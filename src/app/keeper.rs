@@ -1,4 +1,4 @@
-//! What has to be done now and then, on one thread of its own.
+//! What has to be done now and then, on threads of its own.
 //!
 //! Every second: keys of external issuers, changed configuration. Every minute: refusals in summary, expiry, signing, sweeping. Every hour:
 //! pruning. Each step logs its own failure and does not stop the others.
@@ -16,6 +16,7 @@ use crate::id::TenantId;
 use crate::ingest::epoch::UserKeys;
 use crate::ingest::idempotency::Pruned;
 use crate::ingest::quarantine::{self, Quarantine};
+use crate::monitor::finding;
 use crate::store::Which;
 use crate::store::erase::Erasure;
 use crate::upkeep::Done;
@@ -43,6 +44,7 @@ impl Keeper {
         let watch = Watch::set(gateway.clock.now());
         let stopping = Arc::new(AtomicBool::new(false));
         let sealer = Sealer::start(Arc::clone(&gateway), Arc::clone(&stopping))?;
+        let monitor = watch_for_leaks(Arc::clone(&gateway), Arc::clone(&stopping))?;
         let (reload_flag, stop_flag) = (Arc::clone(&reload), Arc::clone(&stopping));
         let mut rounds = Rounds { gateway, overrides, watched, watch, reload: reload_flag, stopping: stop_flag };
         let thread = std::thread::Builder::new().name("keeper".into()).spawn(move || {
@@ -59,7 +61,7 @@ impl Keeper {
             }
             rounds.summarize_refusals();
         })?;
-        Ok(Keeper { stop: Some(stop), threads: vec![thread, sealer], reload, stopping })
+        Ok(Keeper { stop: Some(stop), threads: vec![thread, sealer, monitor], reload, stopping })
     }
 
     /// A flag that makes the next tick read the configuration anew.
@@ -77,6 +79,27 @@ impl Drop for Keeper {
             let _ = thread.join();
         }
     }
+}
+
+/// Looks at a sample of what was stored, once a second, on a thread of its own: nobody waits for it, and it waits for nobody.
+fn watch_for_leaks(gateway: Arc<Gateway>, stopping: Arc<AtomicBool>) -> std::io::Result<JoinHandle<()>> {
+    let look = move || {
+        let services = &gateway.services;
+        while !stopping.load(Ordering::Relaxed) {
+            let tenants: Vec<TenantId> = gateway.desk.directory.tenants().iter().map(|tenant| tenant.id).collect();
+            let policy_of = |_: TenantId| services.ingest.policy.load_full();
+            let settings = **services.monitored.load();
+            if let Err(error) = services.monitor.round(settings, &tenants, &policy_of, gateway.clock.now()) {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "the leak monitor could not look at everything");
+            }
+            let until = Instant::now() + TICK;
+            while !stopping.load(Ordering::Relaxed) && Instant::now() < until {
+                std::thread::sleep(Sealer::LOOK);
+            }
+        }
+    };
+    std::thread::Builder::new().name("monitor".into()).spawn(look)
 }
 
 /// Seals what is due, and erases what was asked for, on a thread of its own: work that takes long and that nobody waits for.
@@ -304,7 +327,10 @@ impl Rounds {
         let (now, writer) = (self.gateway.clock.now(), &services.ingest.writer);
         let tenants: Vec<_> = self.gateway.desk.directory.tenants().iter().map(|tenant| tenant.id).collect();
         let quarantine = writer.commit(move |batch| {
-            tenants.iter().for_each(|tenant| Quarantine::stage_prune(batch, *tenant, now));
+            for tenant in &tenants {
+                Quarantine::stage_prune(batch, *tenant, now);
+                finding::stage_prune(batch, *tenant, now);
+            }
         });
         let answers = loop {
             let idempotency = Arc::clone(&services.ingest.idempotency);

@@ -15,6 +15,8 @@ mod killed;
 mod pseudonyms;
 #[cfg(test)]
 mod restored;
+#[cfg(test)]
+mod watched;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -336,6 +336,10 @@ pub struct PrivacyConfig {
     pub anonymize_ips: Option<bool>,
     /// Whether user agents are kept (reduced).
     pub track_user_agents: bool,
+    /// One stored event in so many is scanned again; 0: none.
+    pub monitor_one_in: u32,
+    /// What is looked for then whatever a policy says, by the names of detectors.
+    pub monitor_watch: Vec<&'static str>,
 }
 
 /// `[query]`: bounds of a question.
@@ -600,6 +604,23 @@ mod tests {
         let acme = config.limits.of_tenant("acme");
         assert_eq!((acme.events_per_day, acme.requests), (Some(5), config.limits.each_tenant.requests));
         assert_eq!(config.limits.of_tenant("other"), &config.limits.each_tenant);
+    }
+
+    #[test]
+    fn what_the_leak_monitor_watches_for_is_what_it_knows() {
+        let known = crate::monitor::scan::Slip::ALL.map(crate::monitor::scan::Slip::name);
+        assert_eq!(resolve::WATCHABLE, known);
+        let config = load_with("[privacy]\nmonitor_watch = ['email', 'card']\nmonitor_one_in = 1", &[]).unwrap();
+        assert_eq!((config.privacy.monitor_watch, config.privacy.monitor_one_in), (vec!["email", "card"], 1));
+        assert_eq!(places(load_with("[privacy]\nmonitor_watch = ['names']", &[])), ["privacy.monitor_watch[0]"]);
+    }
+
+    #[test]
+    fn a_shared_key_file_is_another_one() {
+        assert_eq!(load_with("[keys]\nshared = 's'", &[]).unwrap().keys_shared, Some(PathBuf::from("s")));
+        for file in ["path = 's'\nshared = 's'", "shared = 'data/keys'"] {
+            assert_eq!(places(load_with(&format!("[keys]\n{file}"), &[])), ["keys.shared"]);
+        }
     }
 
     #[test]

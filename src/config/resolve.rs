@@ -318,6 +318,10 @@ fn retention(mut section: Section<'_>) -> RetentionConfig {
     retention
 }
 
+/// What the leak monitor can tell for sure; a test compares it with what it knows.
+pub(crate) const WATCHABLE: [&str; 9] =
+    ["email", "card", "iban", "ip", "ssn", "phone", "jwt", "private_key", "api_key"];
+
 fn privacy(mut section: Section<'_>) -> PrivacyConfig {
     let privacy = PrivacyConfig {
         policy: section.path("policy"),
@@ -325,6 +329,10 @@ fn privacy(mut section: Section<'_>) -> PrivacyConfig {
         tracking: section.flag("tracking"),
         anonymize_ips: section.flag_or("anonymize_ips", "unset"),
         track_user_agents: section.flag("track_user_agents"),
+        monitor_one_in: section.count("monitor_one_in", 0..=1_000_000),
+        monitor_watch: section.list("monitor_watch", &format!("one of {}", WATCHABLE.join(", ")), |text| {
+            WATCHABLE.into_iter().find(|name| *name == text)
+        }),
     };
     section.close();
     privacy

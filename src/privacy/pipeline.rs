@@ -12,6 +12,7 @@ use crate::outcome::{Reason, Refusal};
 
 use super::address::{self, AddressPolicy};
 use super::consent::{CONSENT_ATTRIBUTE, Decision, Droppable, Dropped, SignalPolicy, Signals, decide};
+use super::detect::Kind;
 use super::event::{CleanEvent, Fields, Provenance, RawEvent};
 use super::geo::{GeoDatabase, REGION_ATTRIBUTE};
 use super::json::{CleanJson, Json, Text};
@@ -136,6 +137,12 @@ impl Scrubber {
     /// Days after which users' pseudonyms change; 0: they do not.
     pub fn user_rotation_days(&self) -> u16 {
         self.policy.user_rotation_days
+    }
+
+    /// Whether a detector of that name is at work everywhere, whatever is done with its finds.
+    pub fn looks_for(&self, detector: &str) -> bool {
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == detector);
+        kind.is_some_and(|kind| self.policy.wanted(None, ValueType::String).contains(kind))
     }
 
     /// Every id that a receipt may name.

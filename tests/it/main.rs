@@ -37,3 +37,4 @@ mod shared_keys;
 mod sql;
 mod tenants;
 mod tidy;
+mod watched;
