@@ -268,6 +268,7 @@ impl Rounds {
             self.expire();
             self.destroy_old_keys();
         }
+        self.prepare_keys();
         self.gateway.sign_checkpoints();
         let services = &self.gateway.services;
         services.ingest.limits.sweep();
@@ -342,6 +343,17 @@ impl Rounds {
         };
         if quarantine.is_err() || !answers {
             tracing::error!("answers and quarantined events past their time could not be removed");
+        }
+    }
+
+    fn prepare_keys(&self) {
+        let epochs = &self.gateway.services.ingest.epochs;
+        if let Err(error) = epochs.prepare_next_day(self.gateway.clock.now()) {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(
+                error,
+                "the keys of tomorrow's pseudonyms could not be made; they will be when they are needed"
+            );
         }
     }
 

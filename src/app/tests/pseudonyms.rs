@@ -95,6 +95,27 @@ fn daily_keys_are_destroyed_when_they_are_two_days_old_and_the_log_says_so() {
 }
 
 #[test]
+fn the_keys_of_the_next_day_are_made_before_it_for_whoever_is_there_at_the_price_of_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let house = house_under(dir.path(), "[user]\nrotate_days = 1", NOW);
+    let (tenant, another) = (house.tenant(), house.another_tenant());
+    visit(&house, tenant, "ann", "192.0.2.7");
+    visit(&house, another, "ann", "192.0.2.7");
+    let epochs = &house.gateway.services.ingest.epochs;
+    assert_eq!(epochs.prepare_next_day(house.now()).unwrap(), 0, "it is morning");
+    house.clock.advance(18 * HOUR_MS + 1);
+    let syncs = house.gateway.key_file.syncs();
+    assert_eq!(epochs.prepare_next_day(house.now()).unwrap(), 6);
+    assert!(house.gateway.key_file.syncs() - syncs <= 4);
+    assert_eq!(epochs.prepare_next_day(house.now()).unwrap(), 0);
+    assert!(told(&house).contains(&"pseudonym_key.created success session 20001".to_owned()));
+    let records = told(&house);
+    house.clock.advance(HOUR_MS);
+    visit(&house, tenant, "ann", "192.0.2.7");
+    assert_eq!(told(&house), records, "nothing was left to be made");
+}
+
+#[test]
 fn users_change_their_pseudonyms_when_the_policy_says_so_and_old_keys_live_as_long_as_their_rows() {
     let dir = tempfile::tempdir().unwrap();
     let house = house_under(dir.path(), "[user]\nrotate_days = 10", Millis(20_000 * DAY_MS));
