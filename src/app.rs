@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Semaphore;
 
 use crate::admin::{self, Desk};
@@ -40,15 +40,18 @@ use crate::http::body::BodyBudget;
 use crate::id::Entropy;
 use crate::ingest::Ingest;
 use crate::ingest::dedupe::Dedupe;
-use crate::ingest::epoch::Epochs;
+use crate::ingest::epoch::{self, Epochs};
 use crate::ingest::idempotency::Idempotency;
 use crate::ingest::ledger::Ledger;
 use crate::ingest::quarantine::Quarantine;
 use crate::ingest::suppression::{self, Suppression};
-use crate::keys::{self, CommandKeks, FileKeks, KekStore, KeyFile, KeyKind, Secret, SigningKey, Vault};
+use crate::keys::{
+    self, CommandKeks, FileKeks, KekStore, KeyFile, KeyKind, NamedKeys, Secret, SharedKeys, SigningKey, Vault,
+};
 use crate::kv::{self, CommitError, Family, Kv, Participant, Writer};
 use crate::limit::{AuthFailures, Limits, RateError};
-use crate::privacy::{DEFAULT_POLICY, PolicyErrors, Scrubber};
+use crate::monitor::{self, Monitor};
+use crate::privacy::{DEFAULT_POLICY, GeoDatabase, PolicyErrors, Scrubber, geo};
 use crate::query::sql::Engine;
 use crate::store::{self, MissingKeys, Store};
 use crate::telemetry::Metrics;
@@ -58,6 +61,8 @@ use crate::upkeep::{self, Upkeep};
 pub const FIRST_TENANT: &str = "default";
 /// Family `meta`: the public half of the key that signs checkpoints, by which a database knows its key file.
 const META_KEY_FILE: &[u8] = b"keys.public";
+/// Family `meta`: the identity of the file of shared keys, by which a database knows it.
+const META_SHARED_KEYS: &[u8] = b"keys.shared";
 /// Keys of the gateway itself have no owner and one epoch.
 const NOBODY: [u8; 8] = [0; 8];
 /// Tokens that may be revoked before their time, at most.
@@ -110,6 +115,15 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The file of shared keys is not the one that pseudonyms were made with.
+    #[error(
+        "{}: this is not the file of shared keys that pseudonyms were made with; restore that file, or start once with keys.shared = \"\" to let go of it",
+        path.display()
+    )]
+    SharedKeysForeign {
+        /// The file.
+        path: PathBuf,
+    },
     /// The audit log.
     #[error(transparent)]
     Audit(#[from] audit::Error),
@@ -138,6 +152,14 @@ pub enum Error {
         place: String,
         /// Everything that is wrong with it.
         errors: PolicyErrors,
+    },
+    /// The geo database.
+    #[error("{}: {source}", path.display())]
+    Geo {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: geo::Error,
     },
     /// Nothing can be written.
     #[error(transparent)]
@@ -280,14 +302,17 @@ impl Gateway {
         let scrubber = load_policy(config)?;
         let ingest = Arc::new(Ingest {
             policy: Arc::new(ArcSwap::from_pointee(scrubber)),
+            geo: ArcSwapOption::new(load_geo(config)?),
             settings: ArcSwap::from_pointee(settings::ingest(config)),
             limits: Arc::new(Limits::new(settings::limits(&config.limits, &directory)?, Arc::clone(&clock))),
-            epochs: Arc::new(Epochs::new(
-                Arc::clone(&key_file),
-                Arc::clone(&trail),
-                writer.clone(),
-                Arc::clone(&entropy),
-            )),
+            epochs: Arc::new(Epochs::new(epoch::Rooms {
+                keys: pseudonym_keys(config, &kv, &key_file, &writer, &entropy)?,
+                own: Arc::clone(&key_file),
+                directory: Arc::clone(&directory),
+                trail: Arc::clone(&trail),
+                writer: writer.clone(),
+                entropy: Arc::clone(&entropy),
+            })),
             store,
             writer,
             dedupe,
@@ -299,6 +324,14 @@ impl Gateway {
             suppression: Arc::new(Suppression::open(&kv, Arc::clone(&key_file), Arc::clone(&entropy))?),
             quarantine: Arc::new(Quarantine::new(Arc::clone(&vault), Arc::clone(&entropy))),
             ledger: Arc::new(Ledger::default()),
+        });
+        let monitor = Monitor::new(monitor::Rooms {
+            store: Arc::clone(&ingest.store),
+            kv: Arc::clone(&kv),
+            vault: Arc::clone(&vault),
+            writer: ingest.writer.clone(),
+            trail: Arc::clone(&trail),
+            entropy: Arc::clone(&entropy),
         });
         let admin_hash = admin_key(&dir.join("admin.key"), &*entropy)?.hash();
         let services = Arc::new(Services {
@@ -313,6 +346,8 @@ impl Gateway {
             desk: Arc::clone(&desk),
             trail,
             upkeep,
+            vault: Arc::clone(&vault),
+            monitor,
             kv,
             metrics,
             live: ArcSwap::from_pointee(settings::live(config, &desk.directory)),
@@ -322,6 +357,7 @@ impl Gateway {
             in_flight: Default::default(),
             ready: AtomicBool::new(false),
             metrics_door: settings::metrics_door(config),
+            monitored: ArcSwap::from_pointee(settings::monitor(config)),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             sql: Engine::new(settings::sql(config))
                 .map_err(|source| Error::System { what: "SQL cannot be set up", source })?,
@@ -361,17 +397,20 @@ impl Gateway {
         let limits = settings::limits(&config.limits, &self.desk.directory)?;
         let failure_rate = settings::auth_failures(&config.limits)?;
         let scrubber = load_policy(config)?;
+        let geo = load_geo(config)?;
         // Recorded before anything of it is in force.
         self.record(Action::ConfigLoaded, &[("tracking", config.privacy.tracking.to_string())])?;
         if scrubber.policy_hash() != ingest.policy.load().policy_hash() {
             self.record_policy(&scrubber)?;
         }
         ingest.policy.store(Arc::new(scrubber));
+        ingest.geo.store(geo);
         ingest.limits.reload(limits);
         failures.reload(Some(failure_rate));
         ingest.settings.store(Arc::new(settings::ingest(config)));
         ingest.store.set_retention(settings::retention(config));
         live.store(Arc::new(settings::live(config, &self.desk.directory)));
+        self.services.monitored.store(Arc::new(settings::monitor(config)));
         Ok(())
     }
 
@@ -407,6 +446,36 @@ impl Gateway {
 /// Where the database of a data directory lies.
 pub fn database(config: &Config) -> PathBuf {
     config.data_dir.join("db")
+}
+
+/// Where the keys of pseudonyms lie. A database remembers the file of shared keys that it was used with: with another one, the same user would be another
+/// pseudonym.
+fn pseudonym_keys(
+    config: &Config,
+    kv: &Kv,
+    own: &Arc<KeyFile>,
+    writer: &Writer,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Arc<dyn NamedKeys>, Error> {
+    let known = kv.get(Family::Meta, META_SHARED_KEYS)?;
+    let Some(path) = &config.keys_shared else {
+        if known.is_some() {
+            writer.commit(|batch| batch.delete(Family::Meta, META_SHARED_KEYS))?;
+        }
+        return Ok(Arc::clone(own) as _);
+    };
+    let foreign = || Error::SharedKeysForeign { path: path.clone() };
+    if known.is_some() && !path.exists() {
+        return Err(foreign());
+    }
+    let shared = SharedKeys::open(path, Arc::clone(entropy))?;
+    let identity = shared.identity();
+    match known {
+        Some(known) if *known == identity => {}
+        Some(_) => return Err(foreign()),
+        None => writer.commit(move |batch| batch.put(Family::Meta, META_SHARED_KEYS, &identity))?,
+    }
+    Ok(Arc::new(shared))
 }
 
 /// The keys of stored data: in the key file, wrapped by keys that are there too or behind the operator's command.
@@ -473,6 +542,12 @@ pub fn load_policy(config: &Config) -> Result<Scrubber, Error> {
         None => ("the built-in privacy policy".to_owned(), DEFAULT_POLICY.to_owned()),
     };
     Scrubber::from_toml(&text, &settings::privacy(config)).map_err(|errors| Error::Policy { place, errors })
+}
+
+/// The geo database that `config` names, if any.
+fn load_geo(config: &Config) -> Result<Option<Arc<GeoDatabase>>, Error> {
+    let open = |path: &PathBuf| GeoDatabase::open(path).map_err(|source| Error::Geo { path: path.clone(), source });
+    Ok(config.privacy.geo_database.as_ref().map(open).transpose()?.map(Arc::new))
 }
 
 fn create_private_dir(dir: &Path) -> Result<(), Error> {

@@ -78,7 +78,7 @@ pub enum Command {
         /// The privacy policy; the built-in one unless given.
         #[arg(long)]
         policy: Option<PathBuf>,
-        /// Writes how often each rule fired, as JSON, to this file.
+        /// Writes JSON lines to this file: line, path, rule and method of every redaction, then how often each rule fired.
         #[arg(long)]
         receipts: Option<PathBuf>,
     },

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Layers, each importing only what stands above it: words ([`clock`], [`id`], [`outcome`], [`quoted`], [`sketch`], [`unit`]); floor ([`kv`], [`keys`]); mechanisms ([`auth`],
-//! [`limit`], [`privacy`], [`store`], [`audit`]); use-cases ([`protocol`], [`ingest`], [`query`], [`upkeep`], [`admin`]); rims ([`http`], [`cli`],
+//! [`limit`], [`privacy`], [`store`], [`audit`]); use-cases ([`protocol`], [`ingest`], [`query`], [`upkeep`], [`monitor`], [`admin`]); rims ([`http`], [`cli`],
 //! [`telemetry`]); root ([`config`], [`app`]). `tests/it/tidy.rs` holds the table and fails when it is broken.
 
 pub mod clock;
@@ -41,6 +41,8 @@ pub mod ingest;
 pub mod query;
 
 pub mod upkeep;
+
+pub mod monitor;
 
 pub mod admin;
 

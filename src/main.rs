@@ -221,11 +221,8 @@ fn scrub_command(policy: Option<PathBuf>, receipts: Option<PathBuf>) -> Result<(
     let mut config = config::load(&Overrides::default(), config::environment())?;
     config.privacy.policy = policy.or(config.privacy.policy);
     let scrubber = load_policy(&config)?;
-    let receipt = scrub::run(&scrubber, io::stdin().lock(), BufWriter::new(io::stdout().lock()))?;
-    if let Some(path) = receipts {
-        std::fs::write(path, format!("{}\n", scrub::receipt_json(&receipt)))?;
-    }
-    Ok(())
+    let receipts = receipts.map(|path| std::fs::File::create(path).map(BufWriter::new)).transpose()?;
+    Ok(scrub::run(&scrubber, io::stdin().lock(), BufWriter::new(io::stdout().lock()), receipts)?)
 }
 
 fn check_config(config: Option<PathBuf>) -> Result<(), Failure> {

@@ -77,6 +77,11 @@ struct Rule {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfKind {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Policy {
     policy: &'static str,
 }
@@ -110,6 +115,10 @@ pub struct Reading {
     pub dedupe: (usize, u64),
     /// Audit records written.
     pub leaves: u64,
+    /// Stored rows that were scanned again.
+    pub monitored_rows: u64,
+    /// What was found in them, by kind.
+    pub findings: Vec<(&'static str, u64)>,
 }
 
 /// Every metric of the process.
@@ -124,6 +133,8 @@ pub struct Metrics {
     auth_failures: Family<Because, Counter>,
     rate_limited: Family<Policy, Counter>,
     leaves: Counter,
+    monitored_rows: Counter,
+    findings: Family<OfKind, Counter<u64, AtomicU64>>,
     dedupe_forgotten: Counter,
     imbalance: Gauge,
     in_flight: Gauge,
@@ -161,6 +172,8 @@ impl Default for Metrics {
             auth_failures: Family::default(),
             rate_limited: Family::default(),
             leaves: Counter::default(),
+            monitored_rows: Counter::default(),
+            findings: Family::default(),
             dedupe_forgotten: Counter::default(),
             imbalance: Gauge::default(),
             in_flight: Gauge::default(),
@@ -200,6 +213,8 @@ impl Metrics {
         r.register("auth_failures", "Refused credentials by reason", self.auth_failures.clone());
         r.register("rate_limited", "Requests refused by a rate or quota", self.rate_limited.clone());
         r.register("audit_leaves", "Audit records written", self.leaves.clone());
+        r.register("monitor_rows", "Stored events that the leak monitor scanned again", self.monitored_rows.clone());
+        r.register("privacy_findings", "Finds of the leak monitor in stored events, by kind", self.findings.clone());
         r.register("dedupe_forgotten", "Event ids forgotten before the window ended", self.dedupe_forgotten.clone());
         r.register("ledger_imbalance", "Events received but nowhere to be found; must be 0", self.imbalance.clone());
         r.register("events_in_flight", "Events received and not yet ended", self.in_flight.clone());
@@ -290,6 +305,11 @@ impl Metrics {
         self.queued_bytes.set(whole(reading.queued_bytes));
         self.dedupe_entries.set(whole(reading.dedupe.0));
         self.dedupe_forgotten.inner().store(reading.dedupe.1, std::sync::atomic::Ordering::Relaxed);
+        self.monitored_rows.inner().store(reading.monitored_rows, std::sync::atomic::Ordering::Relaxed);
+        for (kind, n) in &reading.findings {
+            let counter = self.findings.get_or_create_owned(&OfKind { kind });
+            counter.inner().store(*n, std::sync::atomic::Ordering::Relaxed);
+        }
         self.leaves.inner().store(reading.leaves, std::sync::atomic::Ordering::Relaxed);
     }
 }

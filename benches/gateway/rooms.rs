@@ -134,6 +134,7 @@ fn scrubbed(scrubber: &Scrubber, batch: protocol::Batch<'_>) -> EncodedRows {
     let context = Context {
         keys: PseudonymKeys { user: &user, address: &address, session: &session },
         client_address: None,
+        geo: None,
         user_agent: None,
         signals: Signals::default(),
         received: NOW,

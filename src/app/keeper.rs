@@ -1,4 +1,4 @@
-//! What has to be done now and then, on one thread of its own.
+//! What has to be done now and then, on threads of its own.
 //!
 //! Every second: keys of external issuers, changed configuration. Every minute: refusals in summary, expiry, signing, sweeping. Every hour:
 //! pruning. Each step logs its own failure and does not stop the others.
@@ -10,10 +10,13 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::clock::{HOUR_MS, Millis};
+use crate::clock::{DAY_MS, HOUR_MS, Millis};
 use crate::config::{self, Config, Overrides};
+use crate::id::TenantId;
+use crate::ingest::epoch::UserKeys;
 use crate::ingest::idempotency::Pruned;
 use crate::ingest::quarantine::{self, Quarantine};
+use crate::monitor::finding;
 use crate::store::Which;
 use crate::store::erase::Erasure;
 use crate::upkeep::Done;
@@ -41,6 +44,7 @@ impl Keeper {
         let watch = Watch::set(gateway.clock.now());
         let stopping = Arc::new(AtomicBool::new(false));
         let sealer = Sealer::start(Arc::clone(&gateway), Arc::clone(&stopping))?;
+        let monitor = watch_for_leaks(Arc::clone(&gateway), Arc::clone(&stopping))?;
         let (reload_flag, stop_flag) = (Arc::clone(&reload), Arc::clone(&stopping));
         let mut rounds = Rounds { gateway, overrides, watched, watch, reload: reload_flag, stopping: stop_flag };
         let thread = std::thread::Builder::new().name("keeper".into()).spawn(move || {
@@ -57,7 +61,7 @@ impl Keeper {
             }
             rounds.summarize_refusals();
         })?;
-        Ok(Keeper { stop: Some(stop), threads: vec![thread, sealer], reload, stopping })
+        Ok(Keeper { stop: Some(stop), threads: vec![thread, sealer, monitor], reload, stopping })
     }
 
     /// A flag that makes the next tick read the configuration anew.
@@ -75,6 +79,27 @@ impl Drop for Keeper {
             let _ = thread.join();
         }
     }
+}
+
+/// Looks at a sample of what was stored, once a second, on a thread of its own: nobody waits for it, and it waits for nobody.
+fn watch_for_leaks(gateway: Arc<Gateway>, stopping: Arc<AtomicBool>) -> std::io::Result<JoinHandle<()>> {
+    let look = move || {
+        let services = &gateway.services;
+        while !stopping.load(Ordering::Relaxed) {
+            let tenants: Vec<TenantId> = gateway.desk.directory.tenants().iter().map(|tenant| tenant.id).collect();
+            let policy_of = |_: TenantId| services.ingest.policy.load_full();
+            let settings = **services.monitored.load();
+            if let Err(error) = services.monitor.round(settings, &tenants, &policy_of, gateway.clock.now()) {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "the leak monitor could not look at everything");
+            }
+            let until = Instant::now() + TICK;
+            while !stopping.load(Ordering::Relaxed) && Instant::now() < until {
+                std::thread::sleep(Sealer::LOOK);
+            }
+        }
+    };
+    std::thread::Builder::new().name("monitor".into()).spawn(look)
 }
 
 /// Seals what is due, and erases what was asked for, on a thread of its own: work that takes long and that nobody waits for.
@@ -151,7 +176,7 @@ struct Watched {
 
 impl Watched {
     fn new(overrides: &Overrides, config: &Config) -> Watched {
-        let files = overrides.config.iter().chain(&config.privacy.policy).cloned();
+        let files = overrides.config.iter().chain(&config.privacy.policy).chain(&config.privacy.geo_database).cloned();
         Watched { files: files.map(|path| (path.clone(), modified(&path))).collect() }
     }
 
@@ -243,6 +268,7 @@ impl Rounds {
             self.expire();
             self.destroy_old_keys();
         }
+        self.prepare_keys();
         self.gateway.sign_checkpoints();
         let services = &self.gateway.services;
         services.ingest.limits.sweep();
@@ -302,7 +328,10 @@ impl Rounds {
         let (now, writer) = (self.gateway.clock.now(), &services.ingest.writer);
         let tenants: Vec<_> = self.gateway.desk.directory.tenants().iter().map(|tenant| tenant.id).collect();
         let quarantine = writer.commit(move |batch| {
-            tenants.iter().for_each(|tenant| Quarantine::stage_prune(batch, *tenant, now));
+            for tenant in &tenants {
+                Quarantine::stage_prune(batch, *tenant, now);
+                finding::stage_prune(batch, *tenant, now);
+            }
         });
         let answers = loop {
             let idempotency = Arc::clone(&services.ingest.idempotency);
@@ -317,15 +346,30 @@ impl Rounds {
         }
     }
 
+    fn prepare_keys(&self) {
+        let epochs = &self.gateway.services.ingest.epochs;
+        if let Err(error) = epochs.prepare_next_day(self.gateway.clock.now()) {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(
+                error,
+                "the keys of tomorrow's pseudonyms could not be made; they will be when they are needed"
+            );
+        }
+    }
+
     fn destroy_old_keys(&self) {
-        let now = self.gateway.clock.now();
-        for tenant in self.gateway.desk.directory.tenants() {
-            if let Err(error) = self.gateway.services.ingest.epochs.destroy_old(tenant.id, now) {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "an old pseudonym key could not be destroyed"
-                );
-            }
+        let (now, ingest) = (self.gateway.clock.now(), &self.gateway.services.ingest);
+        let rotation_days = ingest.policy.load().user_rotation_days();
+        let keep_ms = ingest.store.retention().keep_ms.into_iter().max().unwrap_or(i64::MAX);
+        let keep_days = u64::try_from(keep_ms / DAY_MS).unwrap_or(0) + 1;
+        let destroy = |tenant: TenantId| {
+            let keep_days = (!ingest.store.is_on_hold(tenant)).then_some(keep_days);
+            ingest.epochs.destroy_old(tenant, now, UserKeys { rotation_days, keep_days }).map(drop)
+        };
+        let tenants = self.gateway.desk.directory.tenants();
+        let done = tenants.iter().map(|tenant| destroy(tenant.id));
+        for failed in std::iter::once(ingest.epochs.refresh()).chain(done).filter_map(Result::err) {
+            tracing::error!(error = &failed as &dyn std::error::Error, "an old pseudonym key could not be destroyed");
         }
     }
 }
@@ -333,7 +377,6 @@ impl Rounds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::DAY_MS;
 
     #[test]
     fn a_wall_clock_that_jumped_ahead_is_trusted_only_after_a_restart() {

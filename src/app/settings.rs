@@ -18,6 +18,8 @@ use crate::ingest;
 use crate::ingest::dedupe::DedupeSettings;
 use crate::kv::WriterSettings;
 use crate::limit::{self, AddressRule, ForwardingHeader, LimitSettings, Rates, TenantRates};
+use crate::monitor;
+use crate::monitor::scan::{Slip, Watched};
 use crate::privacy::address::Prefixes;
 use crate::privacy::{self, AddressPolicy};
 use crate::protocol;
@@ -87,6 +89,11 @@ pub(super) fn privacy(config: &Config) -> privacy::Settings {
         track_user_agents: config.privacy.track_user_agents,
         tracking: config.privacy.tracking,
     }
+}
+
+pub(super) fn monitor(config: &Config) -> monitor::Settings {
+    let watched = config.privacy.monitor_watch.iter().filter_map(|name| Slip::from_name(name));
+    monitor::Settings { one_in: config.privacy.monitor_one_in, watched: Watched::of(watched) }
 }
 
 pub(super) fn tokens(config: &Config) -> TokenSettings {

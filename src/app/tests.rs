@@ -12,7 +12,11 @@ mod erasing;
 #[cfg(test)]
 mod killed;
 #[cfg(test)]
+mod pseudonyms;
+#[cfg(test)]
 mod restored;
+#[cfg(test)]
+mod watched;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -109,8 +113,13 @@ impl House {
 
     fn send_as(&self, tenant: TenantId, events: &Value) -> Answer {
         let ingest = &self.gateway.services.ingest;
-        let context =
-            Context { client_address: None, user_agent: None, signals: Signals::default(), received: self.now() };
+        let context = Context {
+            client_address: None,
+            user_agent: None,
+            signals: Signals::default(),
+            received: self.now(),
+            lists_redactions: false,
+        };
         let sender = Sender { tenant, key: None };
         let prepared = ingest.prepare(sender, events.to_string().as_bytes(), Form::Json, &context).unwrap();
         block_on(ingest.commit(prepared, Ack::Synced, None)).unwrap()
@@ -162,8 +171,8 @@ impl House {
     /// Has an erasure accepted as the route does it.
     fn ask_erasure(&self, name: &str) {
         let ingest = &self.gateway.services.ingest;
-        let users = [ingest.epochs.of(self.tenant(), self.now()).unwrap().user_pseudonym(name)];
-        let subjects = Subjects { users: users.into(), ..Subjects::default() };
+        let users = ingest.epochs.user_pseudonyms(self.tenant(), name, self.now(), 0).unwrap();
+        let subjects = Subjects { users, ..Subjects::default() };
         let erasure = Erasure { tenant: self.tenant(), number: 7, subjects };
         let listing = Arc::new(ingest.suppression.prepare(self.tenant(), Named::User(name)).unwrap());
         let (suppression, staged) = (Arc::clone(&ingest.suppression), Arc::clone(&listing));

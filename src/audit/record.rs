@@ -103,6 +103,10 @@ actions! {
     PseudonymKeyCreated = "pseudonym_key.created",
     /// A key that makes pseudonyms was destroyed.
     PseudonymKeyDestroyed = "pseudonym_key.destroyed",
+    /// The leak monitor found something personal in what is stored.
+    LeakFound = "leak.found",
+    /// Its findings were read.
+    FindingsRead = "findings.read",
     /// Any other key in the key file was created.
     CryptoKeyCreated = "crypto_key.created",
     /// Any other key in the key file was destroyed.

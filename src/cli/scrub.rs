@@ -2,8 +2,13 @@
 //!
 //! Each line is one JSON value and comes out as one line. A line that is not JSON stops the work with its number: passing it on unread would be a
 //! leak, leaving it out would lose data.
+//!
+//! Receipts are JSON lines too: one for every redaction, `{"line","path","rule","method"}`, then one with the policy's hash and the count of
+//! every rule. Paths are selectors of scrubbed names; values are in neither.
 
 use std::io::{BufRead, Write};
+
+use serde_json::json;
 
 use crate::privacy::json::{Json, JsonError};
 use crate::privacy::{Receipt, Scrubber};
@@ -27,9 +32,14 @@ pub enum Error {
     Io(#[from] std::io::Error),
 }
 
-/// Scrubs `input` to `output`; answers how often each rule fired.
-pub fn run(scrubber: &Scrubber, mut input: impl BufRead, mut output: impl Write) -> Result<Receipt, Error> {
-    let mut receipt = Receipt::default();
+/// Scrubs `input` to `output`, and tells `receipts` what was done.
+pub fn run(
+    scrubber: &Scrubber,
+    mut input: impl BufRead,
+    mut output: impl Write,
+    mut receipts: Option<impl Write>,
+) -> Result<(), Error> {
+    let mut receipt = if receipts.is_some() { Receipt::traced() } else { Receipt::default() };
     let (mut line, mut scrubbed) = (Vec::new(), Vec::new());
     for number in 1.. {
         line.clear();
@@ -40,18 +50,34 @@ pub fn run(scrubber: &Scrubber, mut input: impl BufRead, mut output: impl Write)
         scrubbed.clear();
         if !text.is_empty() {
             let value = Json::parse(text, DEPTH_MAX).map_err(|source| Error::Line { line: number, source })?;
+            receipt.begin(number);
             scrubber.scrub_value(value, &mut receipt).write_to(&mut scrubbed);
+            if let Some(receipts) = &mut receipts {
+                list(scrubber, &mut receipt, number, receipts)?;
+            }
         }
         scrubbed.push(b'\n');
         output.write_all(&scrubbed)?;
     }
     output.flush()?;
-    Ok(receipt)
+    if let Some(receipts) = &mut receipts {
+        let counts: serde_json::Map<_, _> = receipt.iter().map(|(rule, n)| (rule.to_owned(), n.into())).collect();
+        writeln!(receipts, "{}", json!({ "policy": &**scrubber.policy_hash_text(), "redactions": counts }))?;
+        receipts.flush()?;
+    }
+    Ok(())
 }
 
-/// The receipt as a JSON object: rule id to count.
-pub fn receipt_json(receipt: &Receipt) -> String {
-    let counts: serde_json::Map<String, serde_json::Value> =
-        receipt.iter().map(|(rule, n)| (rule.to_owned(), n.into())).collect();
-    serde_json::Value::Object(counts).to_string()
+/// Writes the redactions of one line.
+fn list(scrubber: &Scrubber, receipt: &mut Receipt, line: usize, out: &mut impl Write) -> std::io::Result<()> {
+    let (listed, omitted) = receipt.take_listed();
+    for redaction in listed {
+        let method = scrubber.method_of(&redaction.rule);
+        writeln!(
+            out,
+            "{}",
+            json!({ "line": line, "path": &*redaction.path, "rule": &*redaction.rule, "method": method })
+        )?;
+    }
+    if omitted > 0 { writeln!(out, "{}", json!({ "line": line, "omitted": omitted })) } else { Ok(()) }
 }

@@ -66,6 +66,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `[keys] path`; `keys` in the data directory unless set.
     pub keys_path: PathBuf,
+    /// `[keys] shared`: the file of pseudonym keys that several gateways share; each has its own unless set.
+    pub keys_shared: Option<PathBuf>,
     /// `[keys] command`: who keeps key-encryption keys; the key file unless set.
     pub keys_command: Option<KeysCommand>,
     /// `[limits]`
@@ -326,12 +328,18 @@ pub struct RetentionConfig {
 pub struct PrivacyConfig {
     /// The policy file; `None` is the built-in policy.
     pub policy: Option<PathBuf>,
+    /// The MMDB file by which addresses are told their country; `None`: they are not.
+    pub geo_database: Option<PathBuf>,
     /// Whether events are taken at all.
     pub tracking: bool,
     /// `Some(true)` pseudonymizes addresses, `Some(false)` truncates them, `None` leaves it to the policy.
     pub anonymize_ips: Option<bool>,
     /// Whether user agents are kept (reduced).
     pub track_user_agents: bool,
+    /// One stored event in so many is scanned again; 0: none.
+    pub monitor_one_in: u32,
+    /// What is looked for then whatever a policy says, by the names of detectors.
+    pub monitor_watch: Vec<&'static str>,
 }
 
 /// `[query]`: bounds of a question.
@@ -596,6 +604,23 @@ mod tests {
         let acme = config.limits.of_tenant("acme");
         assert_eq!((acme.events_per_day, acme.requests), (Some(5), config.limits.each_tenant.requests));
         assert_eq!(config.limits.of_tenant("other"), &config.limits.each_tenant);
+    }
+
+    #[test]
+    fn what_the_leak_monitor_watches_for_is_what_it_knows() {
+        let known = crate::monitor::scan::Slip::ALL.map(crate::monitor::scan::Slip::name);
+        assert_eq!(resolve::WATCHABLE, known);
+        let config = load_with("[privacy]\nmonitor_watch = ['email', 'card']\nmonitor_one_in = 1", &[]).unwrap();
+        assert_eq!((config.privacy.monitor_watch, config.privacy.monitor_one_in), (vec!["email", "card"], 1));
+        assert_eq!(places(load_with("[privacy]\nmonitor_watch = ['names']", &[])), ["privacy.monitor_watch[0]"]);
+    }
+
+    #[test]
+    fn a_shared_key_file_is_another_one() {
+        assert_eq!(load_with("[keys]\nshared = 's'", &[]).unwrap().keys_shared, Some(PathBuf::from("s")));
+        for file in ["path = 's'\nshared = 's'", "shared = 'data/keys'"] {
+            assert_eq!(places(load_with(&format!("[keys]\n{file}"), &[])), ["keys.shared"]);
+        }
     }
 
     #[test]

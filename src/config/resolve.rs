@@ -38,7 +38,8 @@ pub fn resolve(raw: &RawConfig, problems: Vec<Problem>) -> Result<Config, Errors
     let mut root = Section::root(&book);
     let server = server(root.section("server"), &book);
     let data_dir = data(root.section("data"));
-    let (keys_path, keys_command) = keys(root.section("keys"), &data_dir);
+    let KeysConfig { path: keys_path, shared: keys_shared, command: keys_command } =
+        keys(root.section("keys"), &data_dir, &book);
     let limits = limits(root.section("limits"), &book);
     let proxy = proxy(root.section("proxy"), &book);
     let auth = auth(root.section("auth"), &book);
@@ -67,6 +68,7 @@ pub fn resolve(raw: &RawConfig, problems: Vec<Problem>) -> Result<Config, Errors
         server,
         data_dir,
         keys_path,
+        keys_shared,
         keys_command,
         limits,
         proxy,
@@ -119,15 +121,23 @@ fn data(mut section: Section<'_>) -> PathBuf {
     PathBuf::from(dir)
 }
 
-fn keys(mut section: Section<'_>, data_dir: &std::path::Path) -> (PathBuf, Option<KeysCommand>) {
-    let path = section.path("path");
+struct KeysConfig {
+    path: PathBuf,
+    shared: Option<PathBuf>,
+    command: Option<KeysCommand>,
+}
+
+fn keys(mut section: Section<'_>, data_dir: &std::path::Path, book: &Book<'_>) -> KeysConfig {
+    let path = section.path("path").unwrap_or_else(|| data_dir.join("keys"));
+    let shared = section.path("shared");
+    book.require(&["keys.shared"], shared.as_ref() != Some(&path), "must be another file than the gateway's own");
     let command =
         section.list("command", "a text that is not empty", |text| (!text.is_empty()).then(|| text.to_string()));
     let timeout = section.duration("command_timeout", "100ms", "5m");
     section.close();
     let mut words = command.into_iter();
     let command = words.next().map(|program| KeysCommand { program, args: words.collect(), timeout });
-    (path.unwrap_or_else(|| data_dir.join("keys")), command)
+    KeysConfig { path, shared, command }
 }
 
 fn limits(mut section: Section<'_>, book: &Book<'_>) -> LimitsConfig {
@@ -308,12 +318,21 @@ fn retention(mut section: Section<'_>) -> RetentionConfig {
     retention
 }
 
+/// What the leak monitor can tell for sure; a test compares it with what it knows.
+pub(crate) const WATCHABLE: [&str; 9] =
+    ["email", "card", "iban", "ip", "ssn", "phone", "jwt", "private_key", "api_key"];
+
 fn privacy(mut section: Section<'_>) -> PrivacyConfig {
     let privacy = PrivacyConfig {
         policy: section.path("policy"),
+        geo_database: section.path("geo_database"),
         tracking: section.flag("tracking"),
         anonymize_ips: section.flag_or("anonymize_ips", "unset"),
         track_user_agents: section.flag("track_user_agents"),
+        monitor_one_in: section.count("monitor_one_in", 0..=1_000_000),
+        monitor_watch: section.list("monitor_watch", &format!("one of {}", WATCHABLE.join(", ")), |text| {
+            WATCHABLE.into_iter().find(|name| *name == text)
+        }),
     };
     section.close();
     privacy

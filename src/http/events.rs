@@ -27,7 +27,7 @@ pub async fn post(
     services: web::Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let principal = extract::principal(&request, &services)?;
-    let (sender, ack, allowance) = admit(&request, &services, &principal)?;
+    let (sender, order, allowance) = admit(&request, &services, &principal)?;
     let body = body::read(&request, payload, services.live.load().body, &services.bodies).await?;
     let claim = match claim(&request, &services, &sender, &principal, &body)? {
         Some(Begun::Replay(stored)) => return Ok(replay(stored)),
@@ -35,10 +35,16 @@ pub async fn post(
         None => None,
     };
     let form = Form::of(header(&request, "content-type"), &body).map_err(Problem::from)?;
-    let prepared = prepare(&request, &services, sender, body, form).await?;
+    let prepared = prepare(&request, &services, sender, body, form, order.lists_redactions).await?;
     let allowance = allowance.and(prepared.allowance().clone());
-    let answer = commit(&services, prepared, ack, claim).await?;
+    let answer = commit(&services, prepared, order.ack, claim).await?;
     Ok(respond(&answer, &allowance))
+}
+
+/// What the sender wants to be told, and when.
+struct Order {
+    ack: Ack,
+    lists_redactions: bool,
 }
 
 /// What must hold before the body is read.
@@ -46,7 +52,7 @@ fn admit(
     request: &HttpRequest,
     services: &Services,
     principal: &Arc<Principal>,
-) -> Result<(Sender, Ack, Allowance), Problem> {
+) -> Result<(Sender, Order, Allowance), Problem> {
     let grant = authorize::<scope::Ingest>(principal, None);
     let tenant = grant.map_err(|denied| extract::refused(services, principal, denied))?.tenant();
     let sender = Sender { tenant, key: principal.key() };
@@ -58,8 +64,13 @@ fn admit(
         Some("memory") => Ack::Memory,
         Some(_) => return Err(Problem::bad_request("`ack` is malformed: expected synced or memory")),
     };
-    pairs.done("ack")?;
-    Ok((sender, ack, allowance))
+    let lists_redactions = match pairs.take("receipt")?.as_deref() {
+        None | Some("counts") => false,
+        Some("full") => true,
+        Some(_) => return Err(Problem::bad_request("`receipt` is malformed: expected counts or full")),
+    };
+    pairs.done("ack, receipt")?;
+    Ok((sender, Order { ack, lists_redactions }, allowance))
 }
 
 fn claim(
@@ -87,8 +98,10 @@ async fn prepare(
     sender: Sender,
     body: Body,
     form: Form,
+    lists_redactions: bool,
 ) -> Result<Prepared, Problem> {
-    let circumstances = Circumstances::of(request, services);
+    let mut circumstances = Circumstances::of(request, services);
+    circumstances.context.lists_redactions = lists_redactions;
     let prepared = if body.len() <= INLINE_BYTES_MAX {
         services.ingest.prepare(sender, &body, form, &circumstances.context())
     } else {
@@ -114,6 +127,7 @@ impl Circumstances {
                 user_agent: None,
                 signals: extract::signals(request.headers()),
                 received: services.clock.now(),
+                lists_redactions: false,
             },
         }
     }

@@ -10,6 +10,7 @@ pub mod error;
 mod events;
 mod export;
 pub mod extract;
+mod findings;
 mod first_users;
 pub mod middleware;
 mod ops;
@@ -32,8 +33,10 @@ use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::id::TenantId;
 use crate::ingest::Ingest;
+use crate::keys::Vault;
 use crate::kv::Kv;
 use crate::limit::{AddressRule, AuthFailures};
+use crate::monitor::{self, Monitor};
 use crate::query::sql::Engine;
 use crate::telemetry::{Metrics, Reading};
 use crate::upkeep::Upkeep;
@@ -85,6 +88,12 @@ pub struct Services {
     pub trail: Arc<Trail>,
     /// Looks after what is stored.
     pub upkeep: Arc<Upkeep>,
+    /// The keys of what is sealed in small entries.
+    pub vault: Arc<Vault>,
+    /// Looks again at what is stored.
+    pub monitor: Monitor,
+    /// How it looks.
+    pub monitored: ArcSwap<monitor::Settings>,
     /// The database, for reading.
     pub kv: Arc<Kv>,
     /// Metrics.
@@ -135,6 +144,8 @@ impl Services {
             queued_bytes: ingest.writer.queued_bytes(),
             dedupe: (ingest.dedupe.len(), ingest.dedupe.forgotten()),
             leaves: self.trail.leaves(),
+            monitored_rows: self.monitor.rows(),
+            findings: self.monitor.found().collect(),
         }
     }
 

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError, Route, web};
 
 use super::error::Problem;
 use super::middleware::Label;
-use super::{agentcat, desk, events, export, first_users, ops, proofs, questions, sql, subjects};
+use super::{agentcat, desk, events, export, findings, first_users, ops, proofs, questions, sql, subjects};
 
 /// Ingest routes may be led by a key: some clients can carry one nowhere else.
 const KEYED: &str = "/t/{key}";
@@ -37,6 +37,8 @@ pub fn configure(app: &mut web::ServiceConfig) {
     add(app, "/api/analytics", [get(web::get().to(first_users::analytics))]);
     add(app, "/api/sessions", [get(web::get().to(first_users::sessions))]);
     add(app, "/api/export", [get(web::get().to(first_users::export))]);
+
+    add(app, "/v1/privacy/findings", [get(web::get().to(findings::get))]);
 
     add(app, "/v1/audit/records", [get(web::get().to(proofs::records))]);
     add(app, "/v1/audit/tlog/{tenant}/checkpoint", [get(web::get().to(proofs::checkpoint))]);

@@ -55,7 +55,10 @@ pub async fn create(
     let ingest = &services.ingest;
     let mut subjects = Subjects::default();
     match named {
-        Named::User(user) => _ = subjects.users.insert(ingest.epochs.of(tenant, now)?.user_pseudonym(user)),
+        Named::User(user) => {
+            let rotation = ingest.policy.load().user_rotation_days();
+            subjects.users.extend(ingest.epochs.user_pseudonyms(tenant, user, now, rotation)?);
+        }
         Named::Session(session) => {
             let kept = ingest.policy.load().scrub_text(session, &mut Receipt::default()).into_owned();
             subjects.sessions.insert(kept);

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::oneshot;
 
 use crate::audit;
@@ -17,7 +17,7 @@ use crate::kv::{Batch, CommitError, Writer};
 use crate::limit::{self, Allowance, Limits};
 use crate::outcome::{Outcome, Reason, Refusal};
 use crate::privacy::event::{CleanEvent, RawEvent};
-use crate::privacy::{self, Receipt, Scrubber, Signals};
+use crate::privacy::{self, GeoDatabase, Receipt, Scrubber, Signals};
 use crate::protocol::native::{Events, Form};
 use crate::protocol::{self, DecodeError};
 use crate::store::{EncodedRows, POLICY_MARK_BYTES, Store};
@@ -53,6 +53,8 @@ pub struct Context<'c> {
     pub signals: Signals,
     /// The moment of arrival.
     pub received: Millis,
+    /// Whether the answer lists every redaction.
+    pub lists_redactions: bool,
 }
 
 /// When the sender wants its answer.
@@ -110,6 +112,8 @@ impl From<epoch::Error> for Error {
 pub struct Ingest {
     /// The privacy policy in force.
     pub policy: Arc<ArcSwap<Scrubber>>,
+    /// Where addresses are, if the operator has a database.
+    pub geo: ArcSwapOption<GeoDatabase>,
     /// Bounds in force.
     pub settings: ArcSwap<Settings>,
     /// Rates in force.
@@ -179,18 +183,21 @@ impl Ingest {
             return Err(Error::Full);
         }
         let scrubber = self.policy.load_full();
-        let keys = self.epochs.of(sender.tenant, context.received)?;
+        let keys = self.epochs.of(sender.tenant, context.received, scrubber.user_rotation_days())?;
+        let geo = self.geo.load();
         let airlock = privacy::Context {
             keys: keys.pseudonym_keys(),
             client_address: context.client_address,
+            geo: geo.as_deref(),
             user_agent: context.user_agent,
             signals: context.signals,
             received: context.received,
         };
         let mut sorted = Sorted { rows: EncodedRows::with_capacity(bytes.min(ROWS_RESERVED_MAX)), ..Sorted::default() };
-        let mut receipt = Receipt::default();
+        let mut receipt = if context.lists_redactions { Receipt::traced() } else { Receipt::default() };
         let suppressed = self.suppression.of(sender.tenant);
-        for event in events {
+        for (index, event) in events.into_iter().enumerate() {
+            receipt.begin(index);
             let scrubbed = event?.and_then(|raw| {
                 if suppressed.as_ref().is_some_and(|list| list.has(&raw)) {
                     return Err(Refusal::whole(Reason::Suppressed));
@@ -211,7 +218,7 @@ impl Ingest {
             origins: sorted.origins,
             aside,
             rejected: sorted.rejected,
-            receipt: PolicyReceipt::new(Arc::clone(scrubber.policy_hash_text()), receipt),
+            receipt: PolicyReceipt::new(&scrubber, receipt, context.lists_redactions),
             books,
             allowance,
             sender,
@@ -273,7 +280,8 @@ impl Ingest {
         let mut answer = Answer::new(Durability::Synced, std::mem::take(&mut prepared.receipt));
         outcomes.iter().for_each(|(index, outcome)| answer.count(*index, outcome));
         if let Some(claim) = claim {
-            self.idempotency.stage(batch, claim, &answer.to_json(), prepared.received);
+            // Without what only the first sender asked to see: names of members are not to be kept there.
+            self.idempotency.stage(batch, claim, &answer.counts_only().to_json(), prepared.received);
         }
         (answer, Books { received: prepared.books, outcomes })
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use crate::outcome::Outcome;
-use crate::privacy::Receipt;
+use crate::privacy::receipt::Redaction;
+use crate::privacy::{Receipt, Scrubber};
 
 /// Whether what was accepted has reached the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -41,12 +42,39 @@ pub struct Answer {
 pub struct PolicyReceipt {
     policy: Arc<str>,
     redactions: Receipt,
+    details: Option<Details>,
+}
+
+/// Every redaction, as far as an answer lists them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Details {
+    listed: Vec<Detail>,
+    omitted: u64,
+}
+
+/// One redaction: in which event, where, by which rule and how. Never what was there.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+struct Detail {
+    index: usize,
+    path: Arc<str>,
+    rule: Arc<str>,
+    /// A rule's method; absent for what is always done to a member of an event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'static str>,
 }
 
 impl PolicyReceipt {
-    /// The receipt of a policy, named by its hash in hex.
-    pub fn new(policy: Arc<str>, redactions: Receipt) -> PolicyReceipt {
-        PolicyReceipt { policy, redactions }
+    /// The receipt of a policy; `lists` says whether every redaction is told.
+    pub fn new(policy: &Scrubber, mut redactions: Receipt, lists: bool) -> PolicyReceipt {
+        let (listed, omitted) = redactions.take_listed();
+        let detail = |redaction: Redaction| Detail {
+            index: redaction.index,
+            method: policy.method_of(&redaction.rule),
+            path: redaction.path,
+            rule: redaction.rule,
+        };
+        let details = lists.then(|| Details { listed: listed.into_iter().map(detail).collect(), omitted });
+        PolicyReceipt { policy: Arc::clone(policy.policy_hash_text()), redactions, details }
     }
 
     /// Redactions by rule id.
@@ -55,7 +83,7 @@ impl PolicyReceipt {
     }
 }
 
-/// `{"policy": hash, "redactions": {rule: count}}`
+/// `{"policy": hash, "redactions": {rule: count}}`, and with details `"details": [{"index", "path", "rule", "method"}], "omitted": n`.
 impl Serialize for PolicyReceipt {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         struct Redactions<'r>(&'r Receipt);
@@ -64,9 +92,13 @@ impl Serialize for PolicyReceipt {
                 serializer.collect_map(self.0.iter())
             }
         }
-        let mut fields = serializer.serialize_struct("PolicyReceipt", 2)?;
+        let mut fields = serializer.serialize_struct("PolicyReceipt", if self.details.is_some() { 4 } else { 2 })?;
         fields.serialize_field("policy", &*self.policy)?;
         fields.serialize_field("redactions", &Redactions(&self.redactions))?;
+        if let Some(Details { listed, omitted }) = &self.details {
+            fields.serialize_field("details", listed)?;
+            fields.serialize_field("omitted", omitted)?;
+        }
         fields.end()
     }
 }
@@ -118,6 +150,13 @@ impl Answer {
             reason: refusal.map(|refusal| refusal.reason.code()),
             place: refusal.map(|refusal| refusal.place.to_string()).filter(|place| !place.is_empty()),
         });
+    }
+
+    /// The same without the list of redactions.
+    pub fn counts_only(&self) -> Answer {
+        let mut answer = self.clone();
+        answer.receipt.details = None;
+        answer
     }
 
     /// The counts in one line, for the `Tidegate-Outcome` header.

@@ -34,6 +34,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// It is the own key file of a gateway.
+    #[error("{} is the key file of a gateway; keys.shared needs a file of its own", path.display())]
+    NotToBeShared {
+        /// The file.
+        path: PathBuf,
+    },
     /// Neither copy of the header is good.
     #[error("{} is not a key file, or both copies of its header are damaged; restore it from a backup", path.display())]
     NotAKeyFile {

@@ -13,7 +13,7 @@
 //! prove that overwriting reaches the medium: on SSDs and copy-on-write file systems it may not. Destroyed keys that
 //! someone holds as `Arc` die with the last holder.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -102,6 +102,11 @@ impl KeyFile {
     pub fn list(&self, kind: KeyKind, owner: [u8; 8]) -> Vec<u64> {
         let all = (kind, owner, 0)..=(kind, owner, u64::MAX);
         self.live().keys.range(all).map(|((_, _, epoch), _)| *epoch).collect()
+    }
+
+    /// Every key that is had by name.
+    pub(super) fn named(&self) -> BTreeMap<KeyName, Arc<Secret>> {
+        self.live().keys.iter().map(|(name, key)| (*name, Arc::clone(&key.what))).collect()
     }
 
     /// Writes a copy of the whole file to `to` (mode 0600, synced), which must not exist. Nothing is written to the key

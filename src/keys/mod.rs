@@ -5,6 +5,7 @@
 //!  └► wraps DEK (id)      in the key file, wrapped                           wrap, deks, vault
 //!      └► seals blocks    in the store                                       seal
 //! every other key         in the key file, by name                           keystore
+//! keys of pseudonyms      there too, or in a file that several gateways share  shared
 //! ```
 //!
 //! Owns the key file (`keystore`, its bytes in `slot`, its writes in `disk`), the hierarchy of keys for encryption at
@@ -21,6 +22,7 @@ mod error;
 mod kek;
 mod keystore;
 pub mod seal;
+mod shared;
 mod slot;
 mod vault;
 mod wrap;
@@ -30,6 +32,7 @@ pub use error::{CommandFailure, Error};
 pub use kek::{FileKeks, KekStore};
 pub use keystore::KeyFile;
 pub use seal::{SealingKey, Secret, SigningKey};
+pub use shared::{NamedKeys, SharedKeys};
 pub use slot::{KeyKind, KeyName};
 pub use vault::{Advanced, Vault};
 pub use wrap::DekId;

@@ -97,16 +97,24 @@ fn forwarded_for(element: &[u8]) -> Option<&[u8]> {
     found
 }
 
-/// Reads `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:80`, quoted or not.
+/// Reads `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:80`, quoted or not; an IPv6 address may have a zone id
+/// (RFC 4007), which says nothing beyond the proxy.
 fn read_node(node: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(node).ok()?;
     let text = text.strip_prefix('"').map_or(Some(text), |rest| rest.strip_suffix('"'))?;
     if let Some(bracketed) = text.strip_prefix('[') {
         let (address, port) = bracketed.split_once(']')?;
         let port_fits = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
-        return address.parse::<Ipv6Addr>().ok().filter(|_| port_fits).map(IpAddr::V6);
+        return read_v6(address).filter(|_| port_fits);
     }
-    text.parse::<IpAddr>().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|with_port| with_port.ip()))
+    let plain = text.parse::<IpAddr>().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|with_port| with_port.ip()));
+    plain.or_else(|| read_v6(text))
+}
+
+/// Reads `2001:db8::1` or `2001:db8::1%eth0`.
+fn read_v6(text: &str) -> Option<IpAddr> {
+    let (address, zone) = text.split_once('%').map_or((text, None), |(address, zone)| (address, Some(zone)));
+    address.parse::<Ipv6Addr>().ok().filter(|_| zone != Some("")).map(IpAddr::V6)
 }
 
 /// A port, or an obfuscated one (RFC 7239 section 6).
@@ -202,6 +210,10 @@ mod tests {
             ("[2001:db8::1]:4711", "2001:db8::1"),
             ("\"[2001:db8::1]:4711\"", "2001:db8::1"),
             ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("\"[::ffff:192.0.2.1]:4711\"", "192.0.2.1"),
+            ("fe80::1%eth0", "fe80::1"),
+            ("[2001:db8::1%eth0]:443", "2001:db8::1"),
+            ("\"[2001:db8::1%25en1]\"", "2001:db8::1"),
         ] {
             assert_eq!(x_forwarded_for(&[text]), is(expected), "{text}");
             assert_eq!(forwarded(&[&format!("proto=http; for={text} ;host=\"a,b;c\"")]), is(expected), "{text}");
@@ -219,7 +231,9 @@ mod tests {
             "[::1",
             "[::1]x",
             "[1.2.3.4]",
-            "fe80::1%eth0",
+            "fe80::1%",
+            "1.2.3.4%eth0",
+            "[fe80::1%eth0",
             "\"1.1.1.1",
             "1.1.1.1\"",
             "-",

@@ -123,15 +123,34 @@ mod tests {
     #[test]
     fn every_written_form_of_an_address_is_read() {
         let v4: IpAddr = "192.0.2.7".parse().unwrap();
-        for text in ["192.0.2.7", " 192.0.2.7:443", "::ffff:192.0.2.7", "[::ffff:192.0.2.7]:80", "\"192.0.2.7\""] {
+        for text in [
+            "192.0.2.7",
+            " 192.0.2.7:443",
+            "::ffff:192.0.2.7",
+            "::FFFF:c000:207",
+            "[::ffff:192.0.2.7]:80",
+            "[::ffff:192.0.2.7%eth0]:80",
+            "\"192.0.2.7\"",
+            "\"192.0.2.7:8080\"",
+        ] {
             assert_eq!(parse(text), Some(v4), "{text}");
         }
         let v6: IpAddr = "2001:db8::7".parse().unwrap();
-        for text in ["2001:DB8::7", "[2001:db8::7]", "[2001:db8::7]:8080", "2001:db8::7%eth0", "[2001:db8::7%25en1]:1"]
-        {
+        for text in [
+            "2001:DB8::7",
+            "2001:0db8:0:0:0:0:0:7",
+            "[2001:db8::7]",
+            "[2001:db8::7]:8080",
+            "2001:db8::7%eth0",
+            "[2001:db8::7%25en1]:1",
+            "[2001:db8::7%eth0]:443",
+            "\"[2001:db8::7]:4711\"",
+        ] {
             assert_eq!(parse(text), Some(v6), "{text}");
         }
-        for text in ["", "unknown", "_hidden", "1.2.3", "1.2.3.4.5", "[2001:db8::7]x", "ann@example.com"] {
+        let nothing =
+            ["", "unknown", "_hidden", "1.2.3", "1.2.3.4.5", "[2001:db8::7]x", "[2001:db8::7", "ann@example.com"];
+        for text in nothing {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -77,6 +77,9 @@ impl<'j> Job<'j> {
             return scrubbed;
         }
         let edits = find(self.policy, wanted, text, place, value);
+        if !edits.is_empty() {
+            self.receipt.stand(place, value);
+        }
         self.replace(text, &edits, again)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Reading order: what goes in and what comes out ([`event`], [`json`]); what the operator wrote and what runs ([`policy`],
 //! [`selector`], [`redaction`]); what recognises personal data in a text ([`detect`]); what is done to one text (`leaf`), to one JSON
-//! value (`walk`) and to one event (`pipeline`); and the parts that an event has besides its texts: [`address`], [`pseudonym`](mod@pseudonym),
+//! value (`walk`) and to one event (`pipeline`); and the parts that an event has besides its texts: [`address`], [`geo`], [`pseudonym`](mod@pseudonym),
 //! [`consent`], and the count of what was done, [`receipt`].
 //!
 //! ```text
@@ -46,6 +46,7 @@ mod pipeline;
 
 // An event's other parts.
 pub mod address;
+pub mod geo;
 pub mod pseudonym;
 
 pub mod consent;
@@ -53,6 +54,7 @@ pub mod receipt;
 
 pub use address::AddressPolicy;
 pub use consent::Signals;
+pub use geo::GeoDatabase;
 pub use pipeline::{Context, Scrubber, Settings};
 pub use policy::{PolicyError, PolicyErrors};
 pub use pseudonym::{PseudonymKeys, pseudonym};

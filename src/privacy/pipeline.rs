@@ -11,8 +11,10 @@ use crate::clock::Millis;
 use crate::outcome::{Reason, Refusal};
 
 use super::address::{self, AddressPolicy};
-use super::consent::{SignalPolicy, Signals, decide};
+use super::consent::{CONSENT_ATTRIBUTE, Decision, Droppable, Dropped, SignalPolicy, Signals, decide};
+use super::detect::Kind;
 use super::event::{CleanEvent, Fields, Provenance, RawEvent};
+use super::geo::{GeoDatabase, REGION_ATTRIBUTE};
 use super::json::{CleanJson, Json, Text};
 use super::leaf::Job;
 use super::policy::{CompiledPolicy, PolicyErrors, UserPolicy, compile};
@@ -53,6 +55,8 @@ pub struct Context<'c> {
     pub keys: PseudonymKeys<'c>,
     /// The client's address, if the event names none of its own.
     pub client_address: Option<IpAddr>,
+    /// Where addresses are, if the operator has a database.
+    pub geo: Option<&'c GeoDatabase>,
     /// The request's `User-Agent`; tells sessions apart and is not kept.
     pub user_agent: Option<&'c str>,
     /// The request's privacy signals.
@@ -67,7 +71,8 @@ struct OwnRules {
     address: Arc<str>,
     session: Arc<str>,
     user_agent: Arc<str>,
-    consent: Arc<str>,
+    /// Of an event's own flag, GPC and DNT: what they refused or minimized.
+    consent: [Arc<str>; 3],
 }
 
 impl OwnRules {
@@ -77,12 +82,13 @@ impl OwnRules {
             address: "address".into(),
             session: "session".into(),
             user_agent: "user_agent".into(),
-            consent: "consent".into(),
+            consent: ["consent_flag".into(), "consent_gpc".into(), "consent_dnt".into()],
         }
     }
 
-    fn ids(&self) -> [&str; 5] {
-        [&self.user, &self.address, &self.session, &self.user_agent, &self.consent]
+    fn ids(&self) -> [&str; 7] {
+        let [flag, gpc, dnt] = &self.consent;
+        [&self.user, &self.address, &self.session, &self.user_agent, flag, gpc, dnt]
     }
 }
 
@@ -113,6 +119,11 @@ impl Scrubber {
         &self.policy.name
     }
 
+    /// How the rule of that id changes what it finds; `None` for what the pipeline does to an event's own members.
+    pub fn method_of(&self, rule: &str) -> Option<&'static str> {
+        self.policy.rules.iter().find(|known| *known.id == *rule).map(|rule| rule.method.name())
+    }
+
     /// The name of the preset that the policy starts from.
     pub fn preset(&self) -> &'static str {
         self.policy.preset.name()
@@ -121,6 +132,17 @@ impl Scrubber {
     /// The address policy in force, the override included.
     pub fn address_policy(&self) -> AddressPolicy {
         self.policy.address
+    }
+
+    /// Days after which users' pseudonyms change; 0: they do not.
+    pub fn user_rotation_days(&self) -> u16 {
+        self.policy.user_rotation_days
+    }
+
+    /// Whether a detector of that name is at work everywhere, whatever is done with its finds.
+    pub fn looks_for(&self, detector: &str) -> bool {
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == detector);
+        kind.is_some_and(|kind| self.policy.wanted(None, ValueType::String).contains(kind))
     }
 
     /// Every id that a receipt may name.
@@ -136,24 +158,25 @@ impl Scrubber {
         receipt: &mut Receipt,
     ) -> Result<CleanEvent<'a>, Refusal> {
         let mut fields = raw.into_fields();
-        let minimize = self.admit(&fields, context.signals)?;
+        let (decision, dropped) = self.admit(&fields, context.signals, receipt)?;
         fields.id = None;
-        let mut provenance = Provenance::default();
-        if minimize {
-            receipt.count(&self.own.consent);
-            self.minimize(&mut fields);
-        } else {
-            self.scrub_user(&mut fields, context, receipt);
-            let address = client_address(&fields, context);
-            provenance.session_derived = self.derive_session(&mut fields, address, context, receipt);
-            self.scrub_address(&mut fields, address, context, receipt);
-            self.keep_user_agent(&mut fields, receipt);
-        }
+        drop_members(&mut fields, dropped);
+        self.scrub_user(&mut fields, context, receipt);
+        let address = client_address(&fields, context);
+        let derives = !dropped.has(Droppable::Session) && !dropped.has(Droppable::DerivedSession);
+        let session_derived = derives && self.derive_session(&mut fields, address, context, receipt);
+        let region = if dropped.has(Droppable::Country) { None } else { self.locate(&mut fields, address, context) };
+        self.scrub_address(&mut fields, address.filter(|_| !dropped.has(Droppable::Address)), context, receipt);
+        self.keep_user_agent(&mut fields, receipt);
         if !self.policy.finds_nothing() {
             let mut work = Work { job: Job::new(&self.policy, Some(context.keys), receipt) };
             work.scrub_texts(&mut fields);
         }
-        Ok(CleanEvent::new(fields, provenance))
+        // Behind the rules: codes and words of ours are no data of anybody, and no rule may take them for such.
+        set_attribute(&mut fields, REGION_ATTRIBUTE, region);
+        fields.attributes.retain(|(name, _)| name != CONSENT_ATTRIBUTE);
+        set_attribute(&mut fields, CONSENT_ATTRIBUTE, decision.provenance());
+        Ok(CleanEvent::new(fields, Provenance { session_derived }))
     }
 
     /// Makes any JSON value clean, without an event's rules for users, addresses and sessions.
@@ -169,29 +192,40 @@ impl Scrubber {
         scrubbed.map_or(Cow::Borrowed(text), Cow::Owned)
     }
 
-    /// Whether the event may be taken, and whether only without what points to its subject.
-    fn admit(&self, fields: &Fields<'_>, signals: Signals) -> Result<bool, Refusal> {
+    /// Whether the event may be taken, and without what.
+    fn admit(
+        &self,
+        fields: &Fields<'_>,
+        signals: Signals,
+        receipt: &mut Receipt,
+    ) -> Result<(Decision, Dropped), Refusal> {
         if !self.settings.tracking {
             return Err(Refusal::whole(Reason::TrackingOff));
         }
-        match decide(self.policy.consent, fields.consent, signals) {
+        let decision = decide(self.policy.consent, fields.consent, signals);
+        for (rule, led_to) in self.own.consent.iter().zip(decision.parts()) {
+            if led_to.is_some_and(|led_to| led_to != SignalPolicy::Ignore) {
+                receipt.count_member("consent", rule);
+            }
+        }
+        match decision.effect() {
             SignalPolicy::Reject => Err(Refusal::whole(Reason::ConsentDenied)),
-            SignalPolicy::Minimize => Ok(true),
-            SignalPolicy::Ignore => Ok(false),
+            SignalPolicy::Minimize => Ok((decision, self.policy.consent.minimize)),
+            SignalPolicy::Ignore => Ok((decision, Dropped::NOTHING)),
         }
     }
 
-    fn minimize(&self, fields: &mut Fields<'_>) {
-        fields.user = None;
-        fields.ip = None;
-        fields.country = None;
-        fields.user_agent = None;
+    /// Sets the country as far as the policy keeps it, and answers the region.
+    fn locate(&self, fields: &mut Fields<'_>, address: Option<IpAddr>, context: &Context<'_>) -> Option<String> {
+        let found = context.geo.zip(address).map(|(geo, address)| geo.look_up(address, self.policy.geo))?;
+        fields.country = found.country.map(Cow::Owned).or_else(|| fields.country.take());
+        found.region
     }
 
     /// A user is always hashed or dropped, even one that looks like a pseudonym: senders cannot choose pseudonyms.
     fn scrub_user(&self, fields: &mut Fields<'_>, context: &Context<'_>, receipt: &mut Receipt) {
         let Some(user) = fields.user.take() else { return };
-        receipt.count(&self.own.user);
+        receipt.count_member("user", &self.own.user);
         fields.user = match self.policy.user {
             UserPolicy::Pseudonymize if !user.is_empty() => {
                 Some(Cow::Owned(pseudonym(context.keys.user, USER, user.as_bytes())))
@@ -214,7 +248,7 @@ impl Scrubber {
         value.extend_from_slice(&address::bytes(address));
         value.extend_from_slice(agent.as_bytes());
         fields.session = Some(Cow::Owned(pseudonym(context.keys.session, SESSION, &value)));
-        receipt.count(&self.own.session);
+        receipt.count_member("session", &self.own.session);
         true
     }
 
@@ -226,7 +260,7 @@ impl Scrubber {
         receipt: &mut Receipt,
     ) {
         if address.is_some() || fields.ip.is_some() {
-            receipt.count(&self.own.address);
+            receipt.count_member("ip", &self.own.address);
         }
         fields.ip =
             address.and_then(|address| self.policy.address.apply(address, context.keys.address)).map(Cow::Owned);
@@ -236,11 +270,38 @@ impl Scrubber {
     fn keep_user_agent(&self, fields: &mut Fields<'_>, receipt: &mut Receipt) {
         let Some(agent) = fields.user_agent.take() else { return };
         if !self.settings.track_user_agents {
-            receipt.count(&self.own.user_agent);
+            receipt.count_member("user_agent", &self.own.user_agent);
         } else if !fields.attributes.iter().any(|(name, _)| name == "user_agent") {
             fields.attributes.push((Cow::Borrowed("user_agent"), Json::Str(agent)));
         }
     }
+}
+
+/// Takes away what a wish of the subject asks for. The address goes later: others are made of it before.
+fn drop_members(fields: &mut Fields<'_>, dropped: Dropped) {
+    if dropped.has(Droppable::User) {
+        fields.user = None;
+    }
+    if dropped.has(Droppable::Country) {
+        fields.country = None;
+        fields.attributes.retain(|(name, _)| name != REGION_ATTRIBUTE);
+    }
+    if dropped.has(Droppable::UserAgent) {
+        fields.user_agent = None;
+    }
+    if dropped.has(Droppable::Session) {
+        fields.session = None;
+    }
+    if dropped.has(Droppable::Attributes) {
+        fields.attributes.clear();
+    }
+}
+
+/// Sets an attribute of ours, whatever the sender called so.
+fn set_attribute(fields: &mut Fields<'_>, name: &'static str, value: Option<String>) {
+    let Some(value) = value else { return };
+    fields.attributes.retain(|(known, _)| known != name);
+    fields.attributes.push((Cow::Borrowed(name), Json::Str(Cow::Owned(value))));
 }
 
 /// The address that the event names, or else the client's. What is no address counts as none.

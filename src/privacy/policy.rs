@@ -17,6 +17,7 @@ use toml::Table;
 use super::address::AddressPolicy;
 use super::consent::ConsentPolicy;
 use super::detect::{Kind, Kinds};
+use super::geo::GeoPolicy;
 use super::preset::Preset;
 use super::redaction::Method;
 use super::selector::{Place, Selector, ValueType};
@@ -59,7 +60,10 @@ pub(super) struct CompiledPolicy {
     pub(super) name: String,
     pub(super) preset: Preset,
     pub(super) address: AddressPolicy,
+    pub(super) geo: GeoPolicy,
     pub(super) user: UserPolicy,
+    /// Days after which users' pseudonyms change; 0: they do not.
+    pub(super) user_rotation_days: u16,
     pub(super) consent: ConsentPolicy,
     pub(super) rules: Vec<Rule>,
     /// Kinds that some rule wants everywhere.
@@ -125,8 +129,10 @@ impl CompiledPolicy {
 
     /// A text from which the policy's hash is made: the same for two files that mean the same.
     pub(super) fn canonical(&self) -> String {
-        let mut text =
-            format!("tidegate-policy-1\n{}\n{:?}\n{:?}\n{:?}\n", self.name, self.address, self.user, self.consent);
+        let mut text = format!(
+            "tidegate-policy-1\n{}\n{:?}\n{:?}\n{:?} {}\n{:?}\n",
+            self.name, self.address, self.geo, self.user, self.user_rotation_days, self.consent
+        );
         for rule in &self.rules {
             let what = match &rule.what {
                 What::Detector(kind) => format!("detector {}", kind.name()),
@@ -210,7 +216,9 @@ impl CompiledPolicy {
             name,
             preset,
             address,
+            geo: preset.geo(),
             user,
+            user_rotation_days: preset.user_rotation_days(),
             consent,
             rules: Vec::new(),
             everywhere: Kinds::default(),

@@ -1,8 +1,9 @@
 //! The presets: what a policy says before the operator's file adds to it.
 
 use super::address::{AddressPolicy, Prefixes};
-use super::consent::{ConsentPolicy, SignalPolicy};
+use super::consent::{ConsentPolicy, Dropped, SignalPolicy};
 use super::detect::Kind;
+use super::geo::GeoPolicy;
 use super::redaction::Method;
 
 /// A named starting point.
@@ -37,13 +38,30 @@ impl Preset {
         })
     }
 
+    /// What is kept of where an address is, if there is a database. A region with a truncated address beside it is a small crowd.
+    pub(super) fn geo(self) -> GeoPolicy {
+        match self {
+            Preset::Strict | Preset::CnilAudience => GeoPolicy { country: true, region: false },
+            Preset::Balanced => GeoPolicy { country: true, region: true },
+        }
+    }
+
+    /// After how many days a user's pseudonym changes; 0: it stays. Regulators of audience measurement allow thirteen months.
+    pub(super) fn user_rotation_days(self) -> u16 {
+        match self {
+            Preset::Strict | Preset::Balanced => 0,
+            Preset::CnilAudience => 390,
+        }
+    }
+
     /// What signals lead to.
     pub(super) fn consent(self) -> ConsentPolicy {
-        match self {
-            Preset::Strict => ConsentPolicy { gpc: SignalPolicy::Minimize, dnt: SignalPolicy::Minimize },
-            Preset::Balanced => ConsentPolicy { gpc: SignalPolicy::Minimize, dnt: SignalPolicy::Ignore },
-            Preset::CnilAudience => ConsentPolicy { gpc: SignalPolicy::Reject, dnt: SignalPolicy::Reject },
-        }
+        let (gpc, dnt) = match self {
+            Preset::Strict => (SignalPolicy::Minimize, SignalPolicy::Minimize),
+            Preset::Balanced => (SignalPolicy::Minimize, SignalPolicy::Ignore),
+            Preset::CnilAudience => (SignalPolicy::Reject, SignalPolicy::Reject),
+        };
+        ConsentPolicy { gpc, dnt, minimize: Dropped::SUBJECT }
     }
 
     /// What happens to a find of `kind`.

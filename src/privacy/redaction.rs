@@ -32,6 +32,17 @@ pub enum Method {
 }
 
 impl Method {
+    /// The name in a policy file.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Method::Remove => "remove",
+            Method::Replace(_) => "replace",
+            Method::Mask { .. } => "mask",
+            Method::Truncate { .. } | Method::Network(_) => "truncate",
+            Method::Pseudonymize => "pseudonymize",
+        }
+    }
+
     /// What stands in for `matched`, `None` when nothing needs to change. `fallback` is written where a pseudonym is asked for and
     /// no keys are at hand.
     pub(super) fn apply<'s>(

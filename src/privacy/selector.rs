@@ -107,6 +107,30 @@ impl<'p> Place<'p> {
     }
 }
 
+impl Place<'_> {
+    /// The place as a selector that matches it, so that an operator can paste it into a rule; of a member's name, the place of its value, with `*` for the
+    /// name itself.
+    pub(super) fn path(&self, value: ValueType) -> String {
+        let mut path = self.parent.map_or_else(String::new, |parent| parent.path(ValueType::String));
+        if !path.is_empty() {
+            path.push('.');
+        }
+        match self.step {
+            Step::Name(_) if value == ValueType::Key => path.push('*'),
+            Step::Name(name) if is_plain(name) => path.push_str(name),
+            Step::Name(name) if name.contains('\'') => path.push('*'),
+            Step::Name(name) => path.extend(["'", name, "'"]),
+            Step::Index(index) => path.push_str(&index.to_string()),
+        }
+        path
+    }
+}
+
+/// Whether a selector takes a name without quotes.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+}
+
 /// A compiled selector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selector(Expr);

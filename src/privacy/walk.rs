@@ -117,6 +117,7 @@ impl<'j> Job<'j> {
         let place = if said { place.saying(detect::of_names(place.names().0, beside)) } else { place };
         match self.declared(pair.unwrap_or(name), meaning, value, &place) {
             Some(declared) if declared.rule.method == Method::Remove && holds_secret(value, declared.grade) => {
+                self.receipt.stand(Some(&place), ValueType::String);
                 self.count(&declared.rule.id);
                 return false;
             }
@@ -172,6 +173,7 @@ impl<'j> Job<'j> {
 
     /// Scrubs a value that was declared secret: its strings and numbers, all the way down.
     fn secret(&mut self, value: &mut Json<'_>, place: &Place<'_>, declared: Declared<'j>) {
+        self.receipt.stand(Some(place), ValueType::String);
         match value {
             Json::Null | Json::Bool(_) => {}
             Json::Str(text) => {

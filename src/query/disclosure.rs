@@ -65,6 +65,11 @@ impl Guard {
         self.is_on() && (1..self.k).contains(&subjects)
     }
 
+    /// Whether a cell of so many people is shown with others only.
+    pub(super) fn pools(self, subjects: u64) -> bool {
+        self.is_on() && subjects < self.k
+    }
+
     /// What an answer says; nothing when everything is shown.
     pub(super) fn told(self, merged: usize, withheld: bool) -> Option<Disclosure> {
         self.is_on().then_some(Disclosure { k: self.k, merged: merged as u64, withheld })

@@ -1,8 +1,13 @@
-//! `geo`: the totals by country, with their users; under [disclosure control](super::disclosure).
+//! `geo`: the totals by country or by region, with their users; under [disclosure control](super::disclosure).
 //!
-//! A user who was seen in two countries counts in both, and once in the sums.
+//! A user who was seen in two places counts in both, and once in the sums. Regions are there only where the policy keeps them; they lie among the
+//! attributes, so this is a slower question than that by country. An event whose region is not known counts under its country; so do all of a country
+//! if too few people are in one of its regions, since the country's number is open to the same reader.
 
 use serde::Serialize;
+
+use crate::privacy::geo::REGION_ATTRIBUTE;
+use crate::store::row::TextColumn;
 
 use super::disclosure::{Disclosure, Guard};
 use super::params::By;
@@ -17,11 +22,15 @@ pub struct Geo {
     pub from: Moment,
     /// End of the range, exclusive.
     pub to: Moment,
-    /// The busiest countries; equally busy ones in the order of their codes.
-    pub countries: Vec<Country>,
+    /// The busiest countries; equally busy ones in the order of their codes. Absent when regions were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub countries: Option<Vec<Country>>,
+    /// The busiest regions, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub regions: Option<Vec<Region>>,
     /// All that did not fit, or that too few people are from.
     pub other: Option<Others>,
-    /// The events of no known country.
+    /// The events of no known place.
     pub unknown: Option<Totals>,
     /// All events; `null` when they are about too few people.
     pub total: Option<Totals>,
@@ -40,11 +49,25 @@ pub struct Country {
     pub totals: Totals,
 }
 
-/// The events of several countries.
+/// The events of one region.
+#[derive(Debug, Serialize)]
+pub struct Region {
+    /// ISO 3166-2, or ISO 3166-1 for events of no known region, and for countries with a region of too few people.
+    pub region: String,
+    /// Its events and users.
+    #[serde(flatten)]
+    pub totals: Totals,
+}
+
+/// The events of several places.
 #[derive(Debug, Serialize)]
 pub struct Others {
-    /// How many.
-    pub countries: u64,
+    /// How many, if countries were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub countries: Option<u64>,
+    /// How many, if regions were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub regions: Option<u64>,
     /// Their events and users.
     #[serde(flatten)]
     pub totals: Totals,
@@ -66,22 +89,44 @@ impl Totals {
     }
 }
 
-/// The rows that `params` asks for, by country, at most `params.limit` of them.
+/// The rows that `params` asks for, by country or region, at most `params.limit` of them.
 ///
 /// # Errors
 /// [`Error::Stopped`], [`Error::Damaged`], [`Error::Erased`].
 pub fn geo(scan: &Scan<'_>, params: &Params, guard: Guard) -> Result<Geo, Error> {
-    let ranked = ranking::gather(scan, params, By::Country, Whom::People)?.ranked(params.limit, guard);
-    let country = |(country, cell): (Box<str>, Cell)| Country { country: country.into(), totals: Totals::of(&cell) };
+    let ranked = match params.by_region {
+        false => ranking::gather(scan, params, By::Country, Whom::People)?.ranked(params.limit, guard),
+        true => ranking::gather_attribute(scan, params, REGION_ATTRIBUTE, TextColumn::Country)?.ranked_by_parts(
+            params.limit,
+            guard,
+            country_of,
+        ),
+    };
+    let rows = ranked.rows.into_iter().map(|(code, cell)| (String::from(code), Totals::of(&cell)));
+    let (mut countries, mut regions) = (None, None);
+    match params.by_region {
+        false => countries = Some(rows.map(|(country, totals)| Country { country, totals }).collect()),
+        true => regions = Some(rows.map(|(region, totals)| Region { region, totals }).collect()),
+    }
+    let other = |(count, cell): (u64, Cell)| Others {
+        countries: (!params.by_region).then_some(count),
+        regions: params.by_region.then_some(count),
+        totals: Totals::of(&cell),
+    };
     Ok(Geo {
         from: Moment(params.from),
         to: Moment(params.to),
-        countries: ranked.rows.into_iter().map(country).collect(),
-        other: ranked.other.map(|(countries, cell)| Others { countries, totals: Totals::of(&cell) }),
+        countries,
+        regions,
+        other: ranked.other.map(other),
         unknown: ranked.absent.as_ref().map(Totals::of),
         total: ranked.total.as_ref().map(Totals::of),
         disclosure: ranked.disclosure,
     })
+}
+
+fn country_of(region: &str) -> &str {
+    region.split_once('-').map_or(region, |(country, _)| country)
 }
 
 #[cfg(test)]
@@ -101,6 +146,52 @@ mod tests {
         assert!(within_one_percent(found.cells.p95_ms, oracle::quantile(&oracle::durations(rows), 0.95)));
     }
 
+    /// Whatever is hidden, nothing is learnt of a region by comparing the answer with that by country.
+    #[test]
+    fn regions_of_too_few_people_are_told_as_their_country() {
+        let person = |n: u32, country: &str, region: &str| Sample {
+            user: Some(format!("u{n}")),
+            country: Some(country.to_owned()),
+            attributes: if region.is_empty() {
+                String::new()
+            } else {
+                format!(r#"{{"geo.region.iso_code":"{region}"}}"#)
+            },
+            ..Sample::default()
+        };
+        let crowds = [
+            ("DE", "DE-BY", 9),
+            ("DE", "DE-HH", 4),
+            ("DE", "", 6),
+            ("FR", "FR-75C", 8),
+            ("FR", "FR-69", 7),
+            ("JP", "JP-13", 9),
+            ("LU", "LU-LU", 6),
+        ];
+        let mut samples = Vec::new();
+        for (country, region, people) in crowds {
+            let first = samples.len() as u32;
+            samples.extend((first..first + people).map(|n| person(n, country, region)));
+        }
+        let query = oracle::Query::default();
+        let parts = query.parts(&samples, 4);
+        let scan = Scan::new(&parts, 1000).unwrap();
+        let by = |by_region, guard| geo(&scan, &Params { by_region, ..query.params(Question::Geo) }, guard).unwrap();
+        let names = |guard| by(true, guard).regions.unwrap().into_iter().map(|r| r.region).collect::<Vec<_>>();
+        assert_eq!(names(Guard::OFF), ["DE-BY", "JP-13", "FR-75C", "FR-69", "DE", "LU-LU", "DE-HH"]);
+        assert_eq!(names(Guard::of(5)), ["DE", "JP-13", "FR-75C", "FR-69", "LU-LU"]);
+        assert_eq!(names(Guard::of(7)), ["DE", "FR-75C", "FR-69"], "LU is hidden, and JP with it");
+        for k in 2..12 {
+            let (regions, countries) = (by(true, Guard::of(k)), by(false, Guard::of(k)));
+            let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+            for Region { region, totals } in regions.regions.unwrap() {
+                *sums.entry(country_of(&region).to_owned()).or_default() += totals.cells.events;
+            }
+            let whole = countries.countries.unwrap().into_iter().map(|c| (c.country, c.totals.cells.events));
+            assert_eq!(sums, whole.collect(), "k = {k}");
+        }
+    }
+
     proptest! {
         #[test]
         fn agrees_with_counting_row_by_row(samples in samples(), chunk in 1..20usize, query in oracle::query()) {
@@ -114,8 +205,9 @@ mod tests {
             if let Some(unknown) = groups.remove(&None) {
                 check(found.unknown.as_ref().unwrap(), &unknown);
             }
-            prop_assert_eq!(found.countries.len(), groups.len());
-            for country in &found.countries {
+            let countries = found.countries.unwrap();
+            prop_assert_eq!(countries.len(), groups.len());
+            for country in &countries {
                 check(&country.totals, &groups[&Some(country.country.as_str())]);
             }
         }
@@ -129,7 +221,8 @@ mod tests {
             let rows = query.matching(&samples);
             let of = |country: Option<&str>| rows.iter().copied().filter(|s| s.country.as_deref() == country).collect::<Vec<_>>();
             let mut known: BTreeSet<Option<&str>> = BTreeSet::new();
-            for country in &found.countries {
+            let countries = found.countries.unwrap();
+            for country in &countries {
                 prop_assert!(oracle::subjects(&of(Some(&country.country)), &rows_owned(&rows)) >= k);
                 known.insert(Some(&country.country));
             }
@@ -141,7 +234,7 @@ mod tests {
             match (&found.total, hidden.is_empty()) {
                 (Some(_), false) => prop_assert!(oracle::subjects(&hidden, &rows_owned(&rows)) >= k),
                 (Some(_), true) => {}
-                (None, _) => prop_assert!(found.countries.is_empty() && found.other.is_none() && found.disclosure.unwrap().withheld),
+                (None, _) => prop_assert!(countries.is_empty() && found.other.is_none() && found.disclosure.unwrap().withheld),
             }
         }
     }

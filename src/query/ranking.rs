@@ -1,6 +1,7 @@
 //! Events by the value of a dimension, ranked and under disclosure control: what `top` and `geo` have in common.
 
-use std::cmp::Reverse;
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 use crate::privacy::event::EventType;
 use crate::store::need::{Need, Plain};
@@ -72,6 +73,32 @@ impl Gathered {
             None => self.cells.push((key.map(Box::from), Cell { tally: tally.clone(), people: People::default() })),
         }
     }
+}
+
+/// Reads the rows that `params` asks for, by the text of an attribute or, where there is none, by a column; with their people.
+pub(super) fn gather_attribute(
+    scan: &Scan<'_>,
+    params: &Params,
+    path: &str,
+    column: TextColumn,
+) -> Result<Gathered, Error> {
+    let mut subjects = Subjects::default();
+    let need = Tally::need().and(&Subjects::need()).text(column).attribute(path);
+    let (mut groups, mut absent): (Groups<Cell>, _) = (Groups::default(), Cell::default());
+    for chunk in scan.chunks(&need, params.filter()) {
+        let chunk = chunk?;
+        let (rows, columns, mut of_chunk) = (chunk.view(), chunk.columns(), subjects.of(&chunk));
+        for row in chunk.rows() {
+            let value = columns.attribute(path, row).or_else(|| columns.text(column, row).map(Cow::Borrowed));
+            let entry = value.as_deref().and_then(|value| groups.entry(value));
+            entry.unwrap_or(&mut absent).take(rows, row, of_chunk.at(row));
+        }
+    }
+    let mut cells: Vec<Keyed> = groups.into_entries().into_iter().map(|(key, cell)| (Some(key), cell)).collect();
+    if absent.tally.events > 0 {
+        cells.push((None, absent));
+    }
+    Ok(Gathered { cells, subjects })
 }
 
 /// Reads the rows that `params` asks for, by `by`.
@@ -160,26 +187,57 @@ pub(super) struct Ranked {
 impl Gathered {
     /// The `limit` busiest values.
     pub fn ranked(self, limit: usize, guard: Guard) -> Ranked {
-        let Gathered { mut cells, subjects } = self;
-        cells.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        let total = Cell::sum(cells.iter().map(|(_, cell)| cell));
-        let count = |cell: &Keyed| subjects.count(&cell.1.people);
-        let settled =
-            guard.settle(cells, count, |cells| subjects.count(&Cell::sum(cells.iter().map(|(_, cell)| cell)).people));
-        let mut absent = None;
-        let mut rows = Vec::new();
-        for (key, cell) in settled.shown {
-            match key {
-                Some(key) => rows.push((key, cell)),
-                None => absent = Some(cell),
-            }
-        }
-        rows.sort_by_key(|(_, cell)| Reverse(cell.tally.events));
-        let beyond = rows.split_off(limit.min(rows.len()));
-        let pool = settled.pool.iter().filter(|_| !settled.withheld).map(|(_, cell)| cell);
-        let others: Vec<&Cell> = beyond.iter().map(|(_, cell)| cell).chain(pool).collect();
-        let other = (!others.is_empty()).then(|| (others.len() as u64, Cell::sum(others)));
-        let disclosure = guard.told(settled.pool.len(), settled.withheld);
-        Ranked { rows, other, absent, total: (!settled.withheld).then_some(total), disclosure }
+        let Gathered { cells, subjects } = self;
+        rank(cells, &subjects, limit, guard, |shown| shown)
     }
+
+    /// The same for values that are parts of a whole. What is shown is decided for the wholes, as in the answer that is split by them, and a whole that is
+    /// shown is told by its parts if each of them is about enough people: so the two answers subtracted from one another tell nothing more.
+    pub fn ranked_by_parts(self, limit: usize, guard: Guard, whole: impl Fn(&str) -> &str) -> Ranked {
+        let Gathered { cells, subjects } = self;
+        let mut parts: HashMap<Option<Box<str>>, Vec<Keyed>> = HashMap::new();
+        for (key, cell) in cells {
+            parts.entry(key.as_deref().map(|key| whole(key).into())).or_default().push((key, cell));
+        }
+        let wholes = parts.iter().map(|(key, parts)| (key.clone(), Cell::sum(parts.iter().map(|(_, cell)| cell))));
+        let wholes: Vec<Keyed> = wholes.collect();
+        let is_enough = |(_, cell): &Keyed| !guard.pools(subjects.count(&cell.people));
+        let refine = |shown: Vec<Keyed>| {
+            let told = |(key, cell): Keyed| match parts.remove(&key) {
+                Some(parts) if parts.iter().all(is_enough) => parts,
+                Some(_) | None => vec![(key, cell)],
+            };
+            shown.into_iter().flat_map(told).collect()
+        };
+        rank(wholes, &subjects, limit, guard, refine)
+    }
+}
+
+fn rank(
+    mut cells: Vec<Keyed>,
+    subjects: &Subjects,
+    limit: usize,
+    guard: Guard,
+    refine: impl FnOnce(Vec<Keyed>) -> Vec<Keyed>,
+) -> Ranked {
+    cells.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    let total = Cell::sum(cells.iter().map(|(_, cell)| cell));
+    let count = |cell: &Keyed| subjects.count(&cell.1.people);
+    let settled =
+        guard.settle(cells, count, |cells| subjects.count(&Cell::sum(cells.iter().map(|(_, cell)| cell)).people));
+    let mut absent = None;
+    let mut rows = Vec::new();
+    for (key, cell) in refine(settled.shown) {
+        match key {
+            Some(key) => rows.push((key, cell)),
+            None => absent = Some(cell),
+        }
+    }
+    rows.sort_by(|(a, one), (b, other)| other.tally.events.cmp(&one.tally.events).then_with(|| a.cmp(b)));
+    let beyond = rows.split_off(limit.min(rows.len()));
+    let pool = settled.pool.iter().filter(|_| !settled.withheld).map(|(_, cell)| cell);
+    let others: Vec<&Cell> = beyond.iter().map(|(_, cell)| cell).chain(pool).collect();
+    let other = (!others.is_empty()).then(|| (others.len() as u64, Cell::sum(others)));
+    let disclosure = guard.told(settled.pool.len(), settled.withheld);
+    Ranked { rows, other, absent, total: (!settled.withheld).then_some(total), disclosure }
 }

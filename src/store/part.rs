@@ -80,6 +80,11 @@ impl Part {
         }
     }
 
+    /// Whether its rows are on the disk.
+    pub fn is_sealed(&self) -> bool {
+        matches!(self.source, Source::Sealed { .. })
+    }
+
     /// The extremes of its times, those of hidden rows included; `None` without rows.
     pub fn spans(&self) -> Option<Spans> {
         match &self.source {

@@ -84,6 +84,33 @@ impl TextColumn {
         TextColumn::ParentId,
     ];
 
+    /// The name in questions and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            TextColumn::Name => "name",
+            TextColumn::Session => "session",
+            TextColumn::User => "user",
+            TextColumn::Ip => "ip",
+            TextColumn::Country => "country",
+            TextColumn::ClientName => "client_name",
+            TextColumn::ClientVersion => "client_version",
+            TextColumn::ServerName => "server_name",
+            TextColumn::ServerVersion => "server_version",
+            TextColumn::Model => "model",
+            TextColumn::Language => "language",
+            TextColumn::ErrorType => "error_type",
+            TextColumn::ErrorMessage => "error_message",
+            TextColumn::Method => "method",
+            TextColumn::Path => "path",
+            TextColumn::Unit => "unit",
+            TextColumn::Severity => "severity",
+            TextColumn::Body => "body",
+            TextColumn::TraceId => "trace_id",
+            TextColumn::SpanId => "span_id",
+            TextColumn::ParentId => "parent_id",
+        }
+    }
+
     /// Whether values repeat often enough that a dictionary pays.
     pub fn repeats(self) -> bool {
         !matches!(

@@ -127,8 +127,14 @@ fn encode(events: &[(EventType, i64, u8)]) -> EncodedRows {
             ..Fields::default()
         };
         let received = Millis(*received);
-        let context =
-            privacy::Context { keys, client_address: None, user_agent: None, signals: Signals::default(), received };
+        let context = privacy::Context {
+            keys,
+            client_address: None,
+            geo: None,
+            user_agent: None,
+            signals: Signals::default(),
+            received,
+        };
         let clean = scrubber.scrub(RawEvent::new(fields), &context, &mut Receipt::default()).unwrap();
         rows.push(&clean, received);
     }
@@ -385,8 +391,14 @@ fn every_member_of_an_event_has_its_column() {
         ..Fields::default()
     };
     let keys = PseudonymKeys { user: &[1; 32], address: &[2; 32], session: &[3; 32] };
-    let context =
-        privacy::Context { keys, client_address: None, user_agent: None, signals: Signals::default(), received: NOW };
+    let context = privacy::Context {
+        keys,
+        client_address: None,
+        geo: None,
+        user_agent: None,
+        signals: Signals::default(),
+        received: NOW,
+    };
     let clean = scrubber.scrub(RawEvent::new(fields), &context, &mut Receipt::default()).unwrap();
     let mut rows = EncodedRows::default();
     rows.push(&clean, NOW);

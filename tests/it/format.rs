@@ -42,7 +42,13 @@ fn tenant(gateway: &Gateway) -> TenantId {
 fn send(gateway: &Gateway, received: Millis, events: Value) {
     let ingest = &gateway.services.ingest;
     let sender = Sender { tenant: tenant(gateway), key: None };
-    let context = Context { client_address: None, user_agent: None, signals: Signals::default(), received };
+    let context = Context {
+        client_address: None,
+        user_agent: None,
+        signals: Signals::default(),
+        received,
+        lists_redactions: false,
+    };
     let prepared = ingest.prepare(sender, events.to_string().as_bytes(), Form::Json, &context).unwrap();
     let expected = events.as_array().unwrap().len() as u64;
     assert_eq!(block_on(ingest.commit(prepared, Ack::Synced, None)).unwrap().accepted, expected);

@@ -309,7 +309,13 @@ fn ingest(gateway: &Gateway, tenant: u64, numbers: &[u64]) -> Result<(u64, u64),
     let ingest = &gateway.services.ingest;
     let body: Value = numbers.iter().map(|n| event(tenant, *n)).collect();
     let sender = Sender { tenant: tenant_id(gateway, tenant), key: None };
-    let context = Context { client_address: None, user_agent: None, signals: Signals::default(), received: NOW };
+    let context = Context {
+        client_address: None,
+        user_agent: None,
+        signals: Signals::default(),
+        received: NOW,
+        lists_redactions: false,
+    };
     let prepared = ingest.prepare(sender, body.to_string().as_bytes(), Form::Json, &context);
     let prepared = prepared.map_err(|error| error.to_string())?;
     let answer = block_on(ingest.commit(prepared, Ack::Synced, None)).map_err(|error| error.to_string())?;

@@ -30,7 +30,7 @@ const fn route(method: &'static str, path: &'static str, needs: Needs) -> Route 
 }
 
 /// Every route.
-pub const ROUTES: [Route; 43] = [
+pub const ROUTES: [Route; 44] = [
     route("POST", "/v1/events", Needs::Ingest),
     route("POST", "/t/{key}/v1/events", Needs::Ingest),
     route("POST", "/v1/public/events", Needs::Ingest),
@@ -52,6 +52,8 @@ pub const ROUTES: [Route; 43] = [
     route("GET", "/api/analytics", Needs::Scope("query")),
     route("GET", "/api/sessions", Needs::Scope("export")),
     route("GET", "/api/export", Needs::Scope("export")),
+    // An operator reads them too.
+    route("GET", "/v1/privacy/findings", Needs::Scope("compliance")),
     route("GET", "/v1/audit/records", Needs::Scope("compliance")),
     route("GET", "/v1/audit/tlog/{tenant}/checkpoint", Needs::Scope("compliance")),
     route("GET", "/v1/admin/tenants", Needs::Operator),

@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 6] = [
     &["clock", "id", "outcome", "quoted", "sketch", "unit"],
     &["kv", "keys"],
     &["auth", "limit", "privacy", "store", "audit"],
-    &["protocol", "ingest", "query", "upkeep", "admin"],
+    &["protocol", "ingest", "query", "upkeep", "monitor", "admin"],
     &["http", "cli", "telemetry"],
     &["app", "config", "main"],
 ];

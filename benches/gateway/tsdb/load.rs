@@ -155,7 +155,13 @@ fn send(house: &House, plan: &Plan, first: Request, requests: &mut Requests) -> 
     while let Some(request) = next.take().filter(|_| left > 0) {
         let received = plan.received(&request);
         house.clock.reach(received);
-        let context = Context { client_address: None, user_agent: None, signals: Signals::default(), received };
+        let context = Context {
+            client_address: None,
+            user_agent: None,
+            signals: Signals::default(),
+            received,
+            lists_redactions: false,
+        };
         let prepared = house.ingest().prepare(sender(&request.tenant), &request.body, Form::Ndjson, &context)?;
         under_way.add(house.ingest(), prepared, request.events);
         under_way.wait(plan.in_flight - 1)?;

@@ -186,9 +186,9 @@ fn erasure() {
             assert_eq!((user(123).as_str(), refused.rejected), ("user-1", 1), "{when}: suppressed");
             if when.contains("finished") {
                 let store = &house.gateway.services.ingest.store;
-                let users =
-                    [house.gateway.services.ingest.epochs.of(house.tenant(), NOW).unwrap().user_pseudonym("user-1")];
-                let subjects = Subjects { users: users.into(), ..Subjects::default() };
+                let epochs = &house.gateway.services.ingest.epochs;
+                let users = epochs.user_pseudonyms(house.tenant(), "user-1", NOW, 0).unwrap();
+                let subjects = Subjects { users, ..Subjects::default() };
                 assert_eq!(store.rows_of(house.tenant(), &subjects).unwrap(), 0, "{when}");
                 assert!(house.upkeep().pending_erasures().unwrap().is_empty(), "{when}");
             }

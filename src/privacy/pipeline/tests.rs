@@ -13,6 +13,7 @@ fn context<'c>() -> Context<'c> {
     Context {
         keys: PseudonymKeys { user: &USER_KEY, address: &[2; 32], session: &[3; 32] },
         client_address: "198.51.100.7".parse().ok(),
+        geo: None,
         user_agent: Some("agent/1"),
         signals: Signals::default(),
         received: Millis(0),
@@ -32,6 +33,12 @@ fn scrub_json(scrubber: &Scrubber, text: &str) -> (String, Receipt) {
     let mut out = Vec::new();
     scrubber.scrub_value(Json::parse(text.as_bytes(), 32).unwrap(), &mut receipt).write_to(&mut out);
     (String::from_utf8(out).unwrap(), receipt)
+}
+
+fn attributes(event: &CleanEvent<'_>) -> String {
+    let mut out = Vec::new();
+    event.write_attributes(&mut out);
+    String::from_utf8(out).unwrap()
 }
 
 fn scrubbed(policy: &str, text: &str) -> String {
@@ -106,8 +113,125 @@ fn consent_and_signals() {
     };
     let event = clean(fields, &Context { signals: gpc, ..context() });
     let fields = event.fields();
-    assert!(fields.user.is_none() && fields.ip.is_none() && fields.session.is_none() && fields.attributes.is_empty());
+    assert!(fields.user.is_none() && fields.ip.is_none() && fields.session.is_none());
+    assert_eq!(attributes(&event), r#"{"privacy.consent":"gpc:minimize"}"#);
     assert_eq!(fields.name.as_deref(), Some("tool"));
+}
+
+/// An event that names everything that may be dropped.
+fn talkative() -> Fields<'static> {
+    Fields {
+        user: Some("ann".into()),
+        ip: Some("192.0.2.77".into()),
+        session: Some("s1".into()),
+        user_agent: Some("agent/2".into()),
+        attributes: vec![("plan".into(), Json::Str("pro".into()))],
+        ..Fields::default()
+    }
+}
+
+#[test]
+fn what_minimize_drops_is_policy() {
+    let signals = Signals { gpc: true, dnt: true };
+    let kept = |minimize: &str| {
+        let scrubber = scrubber(&format!("[consent]\nminimize = {minimize}"));
+        let mut receipt = Receipt::default();
+        let context = Context { signals, ..context() };
+        let event = scrubber.scrub(RawEvent::new(talkative()), &context, &mut receipt).unwrap();
+        let fields = event.fields();
+        let there = [fields.user.is_some(), fields.ip.is_some(), fields.session.is_some()];
+        let counts: Vec<(&str, u64)> = receipt.iter().filter(|(rule, _)| rule.starts_with("consent")).collect();
+        assert_eq!(counts, [("consent_gpc", 1), ("consent_dnt", 1)]);
+        (there, attributes(&event))
+    };
+    let mark = r#""privacy.consent":"gpc:minimize,dnt:minimize""#;
+    assert_eq!(kept("[]"), ([true; 3], format!(r#"{{"plan":"pro","user_agent":"agent/2",{mark}}}"#)));
+    assert_eq!(kept("['user', 'user_agent']"), ([false, true, true], format!(r#"{{"plan":"pro",{mark}}}"#)));
+    assert_eq!(kept("['address', 'session']").0, [true, false, false]);
+    assert_eq!(kept("'attributes'"), ([true; 3], format!(r#"{{"user_agent":"agent/2",{mark}}}"#)));
+    // A session that is derived would bring the address back.
+    let scrubber = scrubber("[consent]\nminimize = ['session']");
+    let context = Context { signals, ..context() };
+    let event = scrubber.scrub(RawEvent::new(talkative()), &context, &mut Receipt::default()).unwrap();
+    assert!(event.fields().session.is_none() && !event.provenance().session_derived);
+    assert!(Scrubber::from_toml("[consent]\nminimize = ['everything']", &Settings::default()).is_err());
+}
+
+#[test]
+fn a_sender_cannot_write_what_led_to_what() {
+    let forged = |signals| {
+        let attributes = vec![("privacy.consent".into(), Json::Str("flag:granted".into()))];
+        let event = clean(Fields { attributes, ..Fields::default() }, &Context { signals, ..context() });
+        super::tests::attributes(&event)
+    };
+    assert_eq!(forged(Signals::default()), "{}");
+    assert_eq!(forged(Signals { gpc: false, dnt: true }), r#"{"privacy.consent":"dnt:minimize"}"#);
+    let granted = clean(Fields { consent: Some(Consent::Granted), ..Fields::default() }, &context());
+    assert_eq!(attributes(&granted), r#"{"privacy.consent":"flag:granted"}"#);
+}
+
+#[test]
+fn country_and_region_are_looked_up_before_the_address_is_cut_as_far_as_the_policy_says() {
+    use super::super::geo::mmdb::{Mmdb, place};
+    // The network that is stored is in another country than the address.
+    let mmdb = Mmdb::new().with("192.0.2.64/26", place("DE", Some("BY"))).with("192.0.2.0/26", place("FR", None));
+    let geo = GeoDatabase::from_bytes(mmdb.bytes()).unwrap();
+    let found = |policy: &str, signals: Signals, geo: Option<&GeoDatabase>| {
+        let context = Context { geo, signals, ..context() };
+        let event = scrubber(policy).scrub(RawEvent::new(talkative()), &context, &mut Receipt::default()).unwrap();
+        let region = attributes(&event).contains(r#""geo.region.iso_code":"DE-BY""#);
+        (event.fields().ip.as_deref().map(str::to_owned), event.fields().country.as_deref().map(str::to_owned), region)
+    };
+    let (ip, de) = (Some("192.0.2.0".to_owned()), Some("DE".to_owned()));
+    let silent = Signals::default();
+    assert_eq!(found("", silent, Some(&geo)), (ip.clone(), de.clone(), false));
+    assert_eq!(found("preset = 'balanced'", silent, Some(&geo)), (ip.clone(), de.clone(), true));
+    assert_eq!(
+        found("preset = 'cnil-audience'", silent, Some(&geo)),
+        (Some("192.0.0.0".to_owned()), de.clone(), false)
+    );
+    assert_eq!(found("[address]\ncountry = false\nregion = true", silent, Some(&geo)), (ip.clone(), None, true));
+    assert_eq!(found("[address]\npolicy = 'drop'", silent, Some(&geo)), (None, de.clone(), false));
+    assert_eq!(found("", silent, None), (ip, None, false));
+    let gpc = Signals { gpc: true, dnt: false };
+    assert_eq!(found("preset = 'balanced'", gpc, Some(&geo)), (None, None, false));
+    assert_eq!(found("[consent]\nminimize = ['address']", gpc, Some(&geo)), (None, de, false));
+}
+
+#[test]
+fn a_traced_receipt_says_where_each_rule_fired_and_never_on_what() {
+    let fields = Fields {
+        user: Some("ann@example.com".into()),
+        ip: Some("192.0.2.77".into()),
+        body: Some("mail ann@example.com and bob@example.com".into()),
+        attributes: vec![
+            ("ann@example.com".into(), Json::Str("carl@example.com".into())),
+            ("http.url".into(), Json::Array(vec![Json::Str("x".into()), Json::Str("dora@example.com".into())])),
+            ("password".into(), Json::Str("hunter2hunter2".into())),
+        ],
+        ..Fields::default()
+    };
+    let mut receipt = Receipt::traced();
+    receipt.begin(7);
+    scrubber("").scrub(RawEvent::new(fields), &context(), &mut receipt).unwrap();
+    let (listed, omitted) = receipt.take_listed();
+    let found: Vec<(&str, &str)> = listed.iter().map(|redaction| (&*redaction.path, &*redaction.rule)).collect();
+    assert_eq!(
+        found,
+        [
+            ("user", "user"),
+            ("session", "session"),
+            ("ip", "address"),
+            ("body", "email"),
+            ("body", "email"),
+            ("attributes.*", "email"),
+            ("attributes.'[email]'", "email"),
+            ("attributes.'http.url'.1", "email"),
+            ("attributes.password", "secret_key"),
+        ]
+    );
+    assert!(omitted == 0 && listed.iter().all(|redaction| redaction.index == 7));
+    assert_eq!(listed.len() as u64, receipt.total());
 }
 
 #[test]

@@ -6,34 +6,47 @@ use toml::Table;
 use super::section::Section;
 use super::{CompiledPolicy, PolicyError, Rule, UserPolicy, What, fold_name};
 use crate::privacy::address::{AddressPolicy, Prefixes};
-use crate::privacy::consent::{ConsentPolicy, SignalPolicy};
+use crate::privacy::consent::{ConsentPolicy, Droppable, Dropped, SignalPolicy};
 use crate::privacy::detect::Kind;
+use crate::privacy::geo::GeoPolicy;
 use crate::privacy::preset::Preset;
 use crate::privacy::redaction::{Method, is_placeholder};
 use crate::privacy::selector::Selector;
 
 /// A compiled pattern may take this much memory; more would make a text's scan slow.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
+/// Thirteen months, the longest that regulators of audience measurement allow an identifier to live.
+const ROTATION_DAYS_MAX: i64 = 395;
 /// More rules than this are a mistake.
 const RULES_MAX: usize = 256;
 /// Ids of what the pipeline does to an event's own members; no rule may be called so.
-const RESERVED: [&str; 6] = ["user", "address", "session", "user_agent", "consent", "removed"];
+const RESERVED: [&str; 9] =
+    ["user", "address", "session", "user_agent", "consent", "consent_flag", "consent_gpc", "consent_dnt", "removed"];
 
 /// Reads a whole file. What it returns may run only if no problem was noted.
 pub(super) fn read(table: &Table, address: Option<AddressPolicy>, problems: &mut Vec<PolicyError>) -> CompiledPolicy {
     let mut top = Section::new("", table, problems);
     let preset = top.choice("preset", &Preset::ALL.map(|p| (p.name(), p))).unwrap_or(Preset::Strict);
     let name = top.text("name").unwrap_or(preset.name()).to_owned();
-    let written = top.section("address", |section| read_address(section, preset.address())).unwrap_or(preset.address());
+    let (written, geo) = top
+        .section("address", |section| (read_address(section, preset.address()), read_geo(section, preset.geo())))
+        .unwrap_or((preset.address(), preset.geo()));
     let user = [("pseudonymize", UserPolicy::Pseudonymize), ("remove", UserPolicy::Remove)];
-    let user =
-        top.section("user", |section| section.choice("policy", &user)).flatten().unwrap_or(UserPolicy::Pseudonymize);
+    let (user, rotation) = top
+        .section("user", |section| {
+            let days = section.integer("rotate_days", 0, ROTATION_DAYS_MAX).and_then(|days| u16::try_from(days).ok());
+            (section.choice("policy", &user), days)
+        })
+        .unwrap_or_default();
+    let user = user.unwrap_or(UserPolicy::Pseudonymize);
     let consent = top.section("consent", |section| read_consent(section, preset.consent())).unwrap_or(preset.consent());
     let mut drafts = preset_rules(preset);
     top.list("rules", |section| read_rule(section, &mut drafts));
     top.finish();
 
     let mut policy = CompiledPolicy::new(name, preset, address.unwrap_or(written), user, consent);
+    policy.geo = geo;
+    policy.user_rotation_days = rotation.unwrap_or(policy.user_rotation_days);
     for draft in drafts.into_iter().filter(|draft| draft.enabled) {
         policy.add(draft.rule);
     }
@@ -70,12 +83,30 @@ fn read_address(section: &mut Section<'_>, preset: AddressPolicy) -> AddressPoli
     section.choice("policy", &choices).unwrap_or(truncate)
 }
 
+fn read_geo(section: &mut Section<'_>, preset: GeoPolicy) -> GeoPolicy {
+    GeoPolicy {
+        country: section.boolean("country").unwrap_or(preset.country),
+        region: section.boolean("region").unwrap_or(preset.region),
+    }
+}
+
 fn read_consent(section: &mut Section<'_>, preset: ConsentPolicy) -> ConsentPolicy {
     let choices = [SignalPolicy::Ignore, SignalPolicy::Minimize, SignalPolicy::Reject].map(|p| (p.name(), p));
     ConsentPolicy {
         gpc: section.choice("gpc", &choices).unwrap_or(preset.gpc),
         dnt: section.choice("dnt", &choices).unwrap_or(preset.dnt),
+        minimize: read_dropped(section).unwrap_or(preset.minimize),
     }
+}
+
+/// What a minimized event is kept without.
+fn read_dropped(section: &mut Section<'_>) -> Option<Dropped> {
+    let names = section.texts("minimize")?;
+    let known: Option<Vec<Droppable>> = names.iter().map(|name| Droppable::from_name(name)).collect();
+    if known.is_none() {
+        section.problem("minimize", format!("must be among {}", Droppable::ALL.map(Droppable::name).join(", ")));
+    }
+    known.map(Dropped::of)
 }
 
 /// Reads one `[[rules]]` entry: changes the rule of that id, or adds one.

@@ -132,6 +132,8 @@ pub struct Params {
     pub interval_ms: i64,
     /// What is grouped by; `None` for a series that is not.
     pub by: Option<By>,
+    /// Whether places are regions, not countries.
+    pub by_region: bool,
     /// Whether a series is folded into the hours of one week.
     pub by_hour_of_week: bool,
     /// The steps of a funnel.
@@ -178,6 +180,7 @@ impl Params {
         let is_event_list = matches!(question, Question::Errors | Question::Replay | Question::Trace);
         let cursor = "the `next_cursor` of an earlier answer";
         let is_funnel = question == Question::Funnel;
+        let is_geo = question == Question::Geo;
         let params = Params {
             from,
             to,
@@ -190,7 +193,8 @@ impl Params {
                 .transpose()
                 .map_err(ParamError::Filter)?,
             interval_ms: interval.map_or_else(|| default_interval(from, to), |(length, _)| length),
-            by: given.get("by").filter(|_| !is_funnel).map(By::parse).transpose()?,
+            by: given.get("by").filter(|_| !is_funnel && !is_geo).map(By::parse).transpose()?,
+            by_region: given.read_if("by", is_geo, "country or region", by_region)?.unwrap_or(false),
             by_hour_of_week: given
                 .read("group", "hour_of_week", |text| (text == "hour_of_week").then_some(()))?
                 .is_some(),
@@ -372,6 +376,14 @@ impl<'a> Given<'a> {
             Some(limit) if limit > limit_max => Err(ParamError::LimitTooLarge { limit_max }),
             limit => Ok(limit),
         }
+    }
+}
+
+fn by_region(text: &str) -> Option<bool> {
+    match text {
+        "country" => Some(false),
+        "region" => Some(true),
+        _ => None,
     }
 }
 

@@ -11,7 +11,7 @@ pub enum Question {
     Series,
     /// Totals by a dimension.
     Top,
-    /// Totals by country.
+    /// Totals by country or region.
     Geo,
     /// How many come as far as which step.
     Funnel,
@@ -85,7 +85,7 @@ impl Question {
                 &["from", "to", "type", "name", "session", "filter", "interval", "by", "group", "limit"]
             }
             Question::Top => &["from", "to", "type", "name", "session", "filter", "by", "limit"],
-            Question::Geo => &["from", "to", "type", "name", "filter", "limit"],
+            Question::Geo => &["from", "to", "type", "name", "filter", "by", "limit"],
             Question::Funnel => &["from", "to", "steps", "within", "by"],
             Question::Retention => &["from", "to", "type", "name", "filter", "period"],
             Question::Journeys => &["from", "to", "type", "filter", "length", "limit"],

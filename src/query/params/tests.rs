@@ -73,6 +73,7 @@ fn what_cannot_be_heeded_is_refused() {
         (Question::Summary, "type", "mcp.tool"),
         (Question::Summary, "session", ""),
         (Question::Series, "by", "colour"),
+        (Question::Geo, "by", "city"),
         (Question::Series, "group", "day"),
         (Question::Funnel, "steps", "a"),
         (Question::Funnel, "steps", "a,,b"),
@@ -95,7 +96,7 @@ fn what_cannot_be_heeded_is_refused() {
     assert_eq!(odd_span, ParamError::Malformed { name: "within", expected: SPAN });
     let unused = [
         (Question::Summary, "interval"),
-        (Question::Geo, "by"),
+        (Question::Geo, "session"),
         (Question::Replay, "session"),
         (Question::Top, "cursor"),
         (Question::Sessions, "by"),
