@@ -81,6 +81,9 @@ pub enum Command {
         /// Writes how often each rule fired, as JSON, to this file.
         #[arg(long)]
         receipts: Option<PathBuf>,
+        /// Applies what the policy says of this stream: http, mcp, custom, metric, or an event's type such as log.
+        #[arg(long)]
+        stream: Option<String>,
     },
     /// Checks the configuration and prints it resolved, secrets masked; reports all errors at once.
     CheckConfig {

@@ -6,7 +6,7 @@
 use std::io::{BufRead, Write};
 
 use crate::privacy::json::{Json, JsonError};
-use crate::privacy::{Receipt, Scrubber};
+use crate::privacy::{Receipt, Scrubber, Stream};
 
 /// Nesting of one value.
 const DEPTH_MAX: usize = 100;
@@ -27,8 +27,13 @@ pub enum Error {
     Io(#[from] std::io::Error),
 }
 
-/// Scrubs `input` to `output`; answers how often each rule fired.
-pub fn run(scrubber: &Scrubber, mut input: impl BufRead, mut output: impl Write) -> Result<Receipt, Error> {
+/// Scrubs `input` to `output` by what the policy says of a stream; answers how often each rule fired.
+pub fn run(
+    scrubber: &Scrubber,
+    stream: Option<Stream>,
+    mut input: impl BufRead,
+    mut output: impl Write,
+) -> Result<Receipt, Error> {
     let mut receipt = Receipt::default();
     let (mut line, mut scrubbed) = (Vec::new(), Vec::new());
     for number in 1.. {
@@ -40,7 +45,7 @@ pub fn run(scrubber: &Scrubber, mut input: impl BufRead, mut output: impl Write)
         scrubbed.clear();
         if !text.is_empty() {
             let value = Json::parse(text, DEPTH_MAX).map_err(|source| Error::Line { line: number, source })?;
-            scrubber.scrub_value(value, &mut receipt).write_to(&mut scrubbed);
+            scrubber.scrub_value_of(stream, value, &mut receipt).write_to(&mut scrubbed);
         }
         scrubbed.push(b'\n');
         output.write_all(&scrubbed)?;

@@ -13,6 +13,7 @@ pub mod extract;
 mod first_users;
 pub mod middleware;
 mod ops;
+mod privacy;
 mod proofs;
 mod questions;
 pub mod routes;

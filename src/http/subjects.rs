@@ -12,7 +12,6 @@ use serde_json::json;
 use crate::auth::scope;
 use crate::id::random;
 use crate::ingest::suppression::Named;
-use crate::privacy::Receipt;
 use crate::store::erase::Erasure;
 use crate::store::subject::Subjects;
 use crate::upkeep::erasure::{request_id, request_number};
@@ -57,8 +56,11 @@ pub async fn create(
     match named {
         Named::User(user) => _ = subjects.users.insert(ingest.epochs.of(tenant, now)?.user_pseudonym(user)),
         Named::Session(session) => {
-            let kept = ingest.policy.load().scrub_text(session, &mut Receipt::default()).into_owned();
-            subjects.sessions.insert(kept);
+            let keys = ingest.epochs.of(tenant, now)?;
+            // As the tenant's policy keeps it and as the gateway's does: rows may be older than either.
+            for policy in [ingest.policies.of(tenant).ok(), Some(ingest.policies.gateway())].into_iter().flatten() {
+                subjects.sessions.extend(policy.sessions_kept(session, keys.pseudonym_keys()));
+            }
         }
     }
     let listing = ingest.suppression.prepare(tenant, named)?;

@@ -28,6 +28,7 @@ mod export;
 mod format;
 mod journey;
 mod limits;
+mod policy;
 mod questions;
 mod sql;
 mod tenants;

@@ -30,7 +30,7 @@ const fn route(method: &'static str, path: &'static str, needs: Needs) -> Route 
 }
 
 /// Every route.
-pub const ROUTES: [Route; 43] = [
+pub const ROUTES: [Route; 47] = [
     route("POST", "/v1/events", Needs::Ingest),
     route("POST", "/t/{key}/v1/events", Needs::Ingest),
     route("POST", "/v1/public/events", Needs::Ingest),
@@ -69,6 +69,10 @@ pub const ROUTES: [Route; 43] = [
     route("POST", "/v1/admin/backups", Needs::Operator),
     route("POST", "/v1/subjects/requests", Needs::Scope("subjects")),
     route("GET", "/v1/subjects/requests/{id}", Needs::Scope("subjects")),
+    route("GET", "/v1/privacy/policy", Needs::Scope("compliance")),
+    route("PUT", "/v1/privacy/policy", Needs::Operator),
+    route("DELETE", "/v1/privacy/policy", Needs::Operator),
+    route("POST", "/v1/privacy/preview", Needs::Scope("compliance")),
     route("GET", "/healthz", Needs::Nothing),
     route("GET", "/readyz", Needs::Nothing),
     route("GET", "/metrics", Needs::Metrics),
