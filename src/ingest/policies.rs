@@ -388,6 +388,23 @@ fn newest(kv: &Kv, vault: &Vault) -> Result<HashMap<TenantId, Arc<Version>>, Err
     opened.collect()
 }
 
+/// Opens every version of every policy; how many there are.
+pub fn check(kv: &Kv, vault: &Vault) -> Result<u64, Error> {
+    let mut versions = 0;
+    let mut found = None;
+    kv.scan(Family::Catalog, PREFIX, PREFIX, &mut |key, sealed| match unseal(vault, key, sealed) {
+        Ok(_) => {
+            versions += 1;
+            ControlFlow::Continue(())
+        }
+        Err(error) => {
+            found = Some(error);
+            ControlFlow::Break(())
+        }
+    })?;
+    found.map_or(Ok(versions), Err)
+}
+
 fn stored_key(tenant: TenantId, version: u32) -> Vec<u8> {
     [PREFIX, &tenant.0, &version.to_be_bytes()].concat()
 }

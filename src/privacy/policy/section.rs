@@ -32,6 +32,12 @@ impl<'t> Section<'t> {
         self.problems.push(PolicyError { place, problem: problem.into() });
     }
 
+    /// Notes that a member should not be there at all.
+    pub(super) fn refuse(&mut self, key: &'t str, problem: impl Into<String>) {
+        self.known.push(key);
+        self.problem(key, problem);
+    }
+
     fn place_of(&self, key: &str) -> String {
         let plain = key.len() <= KEY_SHOWN_MAX
             && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'[' | b']'));

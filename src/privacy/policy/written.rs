@@ -152,7 +152,7 @@ fn read_streams(section: &mut Section<'_>, streams: &mut Vec<(Stream, Written)>)
     for name in section.keys() {
         match Stream::from_name(name) {
             Some(stream) => streams.extend(section.member(name, Written::read).map(|written| (stream, written))),
-            None => section.problem(name, format!("is no stream; streams are {}", Stream::names())),
+            None => section.refuse(name, format!("is no stream; streams are {}", Stream::names())),
         }
     }
 }
