@@ -32,7 +32,7 @@ pub async fn policy(request: HttpRequest, services: web::Data<Services>) -> Resu
     let tenant = reader(&request, &services, &mut pairs)?;
     let version = pairs.take("version")?;
     pairs.done("tenant, version")?;
-    let Some(tenant) = tenant else { return Ok(gateways(&services.ingest.policies.gateway(), version.is_some())?) };
+    let Some(tenant) = tenant else { return gateways(&services.ingest.policies.gateway(), version.is_some()) };
     if let Some(version) = version {
         let unknown = || Problem::not_found("there is no such version (any more)");
         let version = version.parse().map_err(|_| unknown())?;

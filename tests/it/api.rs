@@ -35,7 +35,7 @@ impl Door {
             Needs::Nothing | Needs::Metrics => String::new(),
             Needs::Ingest => self.key.clone(),
             Needs::Scope(_) => self.reader.clone(),
-            Needs::Operator => self.gateway.admin_key(),
+            Needs::Operator | Needs::OwnAdmin => self.gateway.admin_key(),
         }
     }
 

@@ -13,6 +13,8 @@ pub enum Needs {
     Scope(&'static str),
     /// An operator: a credential with `admin` that is bound to no tenant.
     Operator,
+    /// A credential with `admin`: an operator's names the tenant, one that is bound to a tenant changes its own.
+    OwnAdmin,
     /// Nothing on loopback, otherwise the scope `metrics`.
     Metrics,
 }
@@ -70,8 +72,8 @@ pub const ROUTES: [Route; 47] = [
     route("POST", "/v1/subjects/requests", Needs::Scope("subjects")),
     route("GET", "/v1/subjects/requests/{id}", Needs::Scope("subjects")),
     route("GET", "/v1/privacy/policy", Needs::Scope("compliance")),
-    route("PUT", "/v1/privacy/policy", Needs::Operator),
-    route("DELETE", "/v1/privacy/policy", Needs::Operator),
+    route("PUT", "/v1/privacy/policy", Needs::OwnAdmin),
+    route("DELETE", "/v1/privacy/policy", Needs::OwnAdmin),
     route("POST", "/v1/privacy/preview", Needs::Scope("compliance")),
     route("GET", "/healthz", Needs::Nothing),
     route("GET", "/readyz", Needs::Nothing),
