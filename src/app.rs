@@ -43,6 +43,7 @@ use crate::ingest::dedupe::Dedupe;
 use crate::ingest::epoch::{self, Epochs};
 use crate::ingest::idempotency::Idempotency;
 use crate::ingest::ledger::Ledger;
+use crate::ingest::policies::{self, Policies};
 use crate::ingest::quarantine::Quarantine;
 use crate::ingest::suppression::{self, Suppression};
 use crate::keys::{
@@ -161,6 +162,9 @@ pub enum Error {
         /// What is wrong with it.
         source: geo::Error,
     },
+    /// The tenants' privacy policies.
+    #[error(transparent)]
+    Policies(#[from] policies::Error),
     /// Nothing can be written.
     #[error(transparent)]
     Commit(#[from] CommitError),
@@ -299,9 +303,18 @@ impl Gateway {
         let external = external_issuers(config, &directory)?;
         let verifier = Arc::new(TokenVerifier::new(token_settings, &issuer, external, denylist)?);
 
-        let scrubber = load_policy(config)?;
+        let policies = Policies::open(
+            policies::Rooms {
+                kv: Arc::clone(&kv),
+                vault: Arc::clone(&vault),
+                trail: Arc::clone(&trail),
+                writer: writer.clone(),
+                entropy: Arc::clone(&entropy),
+            },
+            load_policy(config)?,
+        )?;
         let ingest = Arc::new(Ingest {
-            policy: Arc::new(ArcSwap::from_pointee(scrubber)),
+            policies: Arc::new(policies),
             geo: ArcSwapOption::new(load_geo(config)?),
             settings: ArcSwap::from_pointee(settings::ingest(config)),
             limits: Arc::new(Limits::new(settings::limits(&config.limits, &directory)?, Arc::clone(&clock))),
@@ -377,11 +390,6 @@ impl Gateway {
         Ok(())
     }
 
-    /// Records which policy is in force.
-    pub fn record_policy(&self, policy: &Scrubber) -> Result<(), Error> {
-        self.record(Action::PolicyLoaded, &[("hash", policy.policy_hash_text().to_string())])
-    }
-
     /// Makes a record in the gateway's own log durable.
     pub fn record(&self, action: Action, params: &[(&'static str, String)]) -> Result<(), Error> {
         let entry = Entry::new(self.clock.now(), action, Outcome::Success);
@@ -396,14 +404,11 @@ impl Gateway {
         let Services { ingest, live, failures, .. } = &*self.services;
         let limits = settings::limits(&config.limits, &self.desk.directory)?;
         let failure_rate = settings::auth_failures(&config.limits)?;
-        let scrubber = load_policy(config)?;
+        let policies = ingest.policies.reload(load_policy(config)?)?;
         let geo = load_geo(config)?;
         // Recorded before anything of it is in force.
         self.record(Action::ConfigLoaded, &[("tracking", config.privacy.tracking.to_string())])?;
-        if scrubber.policy_hash() != ingest.policy.load().policy_hash() {
-            self.record_policy(&scrubber)?;
-        }
-        ingest.policy.store(Arc::new(scrubber));
+        policies.finish(self.clock.now())?;
         ingest.geo.store(geo);
         ingest.limits.reload(limits);
         failures.reload(Some(failure_rate));

@@ -81,6 +81,9 @@ pub enum Command {
         /// Writes JSON lines to this file: line, path, rule and method of every redaction, then how often each rule fired.
         #[arg(long)]
         receipts: Option<PathBuf>,
+        /// Applies what the policy says of this stream: http, mcp, custom, metric, or an event's type such as log.
+        #[arg(long)]
+        stream: Option<String>,
     },
     /// Checks the configuration and prints it resolved, secrets masked; reports all errors at once.
     CheckConfig {

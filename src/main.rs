@@ -17,6 +17,7 @@ use tidegate::config::{self, Config, Overrides};
 use tidegate::id::{Entropy, SystemEntropy};
 use tidegate::keys::{self, KeyFile, KeyKind, SigningKey};
 use tidegate::kv;
+use tidegate::privacy::Stream;
 use tidegate::telemetry::{self, LogFormat};
 
 /// Fragmentation of many small, short-lived allocations would otherwise grow the resident memory.
@@ -68,7 +69,7 @@ fn run(command: Command) -> Result<(), Failure> {
             let (TokenCommand::Issue { source, .. } | TokenCommand::Revoke { source, .. }) = &command;
             manage_command(source.clone(), command.try_into()?)
         }
-        Command::Scrub { policy, receipts } => scrub_command(policy, receipts),
+        Command::Scrub { policy, receipts, stream } => scrub_command(policy, receipts, stream.as_deref()),
         Command::CheckConfig { config } => check_config(config),
         Command::Backup { dir, source } => backup(source, &dir),
         Command::Restore { backup, source } => restore_command(source, &backup),
@@ -217,12 +218,18 @@ fn quiet(overrides: &Overrides) -> Result<Config, config::Errors> {
     load(overrides)
 }
 
-fn scrub_command(policy: Option<PathBuf>, receipts: Option<PathBuf>) -> Result<(), Failure> {
+fn scrub_command(policy: Option<PathBuf>, receipts: Option<PathBuf>, stream: Option<&str>) -> Result<(), Failure> {
+    let stream = match stream {
+        Some(name) => {
+            Some(Stream::from_name(name).ok_or_else(|| format!("--stream: expected one of {}", Stream::names()))?)
+        }
+        None => None,
+    };
     let mut config = config::load(&Overrides::default(), config::environment())?;
     config.privacy.policy = policy.or(config.privacy.policy);
     let scrubber = load_policy(&config)?;
     let receipts = receipts.map(|path| std::fs::File::create(path).map(BufWriter::new)).transpose()?;
-    Ok(scrub::run(&scrubber, io::stdin().lock(), BufWriter::new(io::stdout().lock()), receipts)?)
+    Ok(scrub::run(&scrubber, stream, io::stdin().lock(), BufWriter::new(io::stdout().lock()), receipts)?)
 }
 
 fn check_config(config: Option<PathBuf>) -> Result<(), Failure> {

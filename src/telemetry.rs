@@ -71,6 +71,9 @@ struct Because {
     reason: &'static str,
 }
 
+/// Stands for every rule that a tenant added: their names are the tenants' choice, and there may be any number of them.
+const TENANT_RULE: &str = "tenant_rule";
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Rule {
     rule: Arc<str>,
@@ -247,10 +250,11 @@ impl Metrics {
         self.group_size.observe(group.submissions as f64);
     }
 
-    /// Counts redactions of one request.
-    pub fn redacted(&self, receipt: &Receipt) {
+    /// Counts redactions of one request; rules that are not `known`, which tenants name themselves, are counted together.
+    pub fn redacted(&self, receipt: &Receipt, known: impl Fn(&str) -> bool) {
         for (rule, n) in receipt.shared() {
-            self.redactions.get_or_create(&Rule { rule: Arc::clone(rule) }).inc_by(n);
+            let rule = if known(rule) { Arc::clone(rule) } else { Arc::from(TENANT_RULE) };
+            self.redactions.get_or_create(&Rule { rule }).inc_by(n);
         }
     }
 

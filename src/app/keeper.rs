@@ -87,7 +87,8 @@ fn watch_for_leaks(gateway: Arc<Gateway>, stopping: Arc<AtomicBool>) -> std::io:
         let services = &gateway.services;
         while !stopping.load(Ordering::Relaxed) {
             let tenants: Vec<TenantId> = gateway.desk.directory.tenants().iter().map(|tenant| tenant.id).collect();
-            let policy_of = |_: TenantId| services.ingest.policy.load_full();
+            let policies = &services.ingest.policies;
+            let policy_of = |tenant| policies.of(tenant).unwrap_or_else(|_| policies.gateway());
             let settings = **services.monitored.load();
             if let Err(error) = services.monitor.round(settings, &tenants, &policy_of, gateway.clock.now()) {
                 let error = &error as &dyn std::error::Error;
@@ -359,11 +360,13 @@ impl Rounds {
 
     fn destroy_old_keys(&self) {
         let (now, ingest) = (self.gateway.clock.now(), &self.gateway.services.ingest);
-        let rotation_days = ingest.policy.load().user_rotation_days();
         let keep_ms = ingest.store.retention().keep_ms.into_iter().max().unwrap_or(i64::MAX);
         let keep_days = u64::try_from(keep_ms / DAY_MS).unwrap_or(0) + 1;
         let destroy = |tenant: TenantId| {
             let keep_days = (!ingest.store.is_on_hold(tenant)).then_some(keep_days);
+            // A policy that is broken makes no pseudonyms, and no key of it is due before it is mended.
+            let Ok(policy) = ingest.policies.of(tenant) else { return Ok(()) };
+            let rotation_days = policy.user_rotation_days();
             ingest.epochs.destroy_old(tenant, now, UserKeys { rotation_days, keep_days }).map(drop)
         };
         let tenants = self.gateway.desk.directory.tenants();

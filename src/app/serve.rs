@@ -96,7 +96,7 @@ async fn listen(
     let recorded = Arc::clone(gateway);
     let start = web::block(move || {
         recorded.record(Action::ServiceStarted, &[("version", env!("CARGO_PKG_VERSION").to_owned())])?;
-        recorded.record_policy(&recorded.services.ingest.policy.load())
+        recorded.services.ingest.policies.record_start(recorded.clock.now()).map_err(Error::from)
     });
     start.await.map_err(|_| Error::Commit(crate::kv::CommitError::Stopped))??;
     let keeper =

@@ -69,6 +69,8 @@ actions! {
     AccessRefused = "access.refused",
     /// A privacy policy was loaded.
     PolicyLoaded = "policy.loaded",
+    /// A tenant's privacy policy was changed, or it goes back to the gateway's.
+    PolicyChanged = "policy.changed",
     /// A limit or quota was changed.
     LimitsChanged = "limits.changed",
     /// The configuration was loaded anew.

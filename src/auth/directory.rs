@@ -11,7 +11,7 @@
 //! Steps may be published in another order than staged: every record carries the number of its change, and an older one
 //! never replaces a newer one. A failed commit poisons the writer until restart, so nothing staged is ever taken back.
 //!
-//! Not here: what a tenant's policy or limits are, and AgentCat's `project_id`, which config maps to a tenant.
+//! Not here: what a tenant's policy (`ingest::policies`) or limits are, and AgentCat's `project_id`, which config maps to a tenant.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};

@@ -23,7 +23,8 @@ pub enum Scope {
     Compliance,
     /// Handle requests of data subjects.
     Subjects,
-    /// Manage tenants, keys, tokens and limits; name another tenant. Grants none of the other scopes.
+    /// Manage tenants, keys, tokens, limits and policies; name another tenant. Bound to a tenant: change that tenant's privacy policy. Grants none of
+    /// the other scopes.
     Admin,
     /// Read the gateway's metrics.
     Metrics,

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::audit::{self, Action, Problem, Subject};
 use crate::auth::{Directory, DirectoryLimits, OpenError};
 use crate::id::TenantId;
+use crate::ingest::policies;
 use crate::keys::Vault;
 use crate::kv::{self, Family, Kv};
 use crate::store;
@@ -69,6 +70,14 @@ pub fn run(checked: &Checked<'_>, out: &mut dyn Write) -> Result<(), Error> {
         Err(error) => {
             findings += 1;
             writeln!(out, "catalog: {error}")?;
+        }
+    }
+    match policies::check(&kv, vault) {
+        Ok(versions) => writeln!(out, "policies: {versions} versions of tenants' policies: ok")?,
+        Err(policies::Error::Kv(error)) => return Err(error.into()),
+        Err(error) => {
+            findings += 1;
+            writeln!(out, "policies: {error}")?;
         }
     }
     drop((kv, store));

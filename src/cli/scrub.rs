@@ -11,7 +11,7 @@ use std::io::{BufRead, Write};
 use serde_json::json;
 
 use crate::privacy::json::{Json, JsonError};
-use crate::privacy::{Receipt, Scrubber};
+use crate::privacy::{Receipt, Scrubber, Stream};
 
 /// Nesting of one value.
 const DEPTH_MAX: usize = 100;
@@ -32,9 +32,10 @@ pub enum Error {
     Io(#[from] std::io::Error),
 }
 
-/// Scrubs `input` to `output`, and tells `receipts` what was done.
+/// Scrubs `input` to `output` by what the policy says of a stream, and tells `receipts` what was done.
 pub fn run(
     scrubber: &Scrubber,
+    stream: Option<Stream>,
     mut input: impl BufRead,
     mut output: impl Write,
     mut receipts: Option<impl Write>,
@@ -51,7 +52,7 @@ pub fn run(
         if !text.is_empty() {
             let value = Json::parse(text, DEPTH_MAX).map_err(|source| Error::Line { line: number, source })?;
             receipt.begin(number);
-            scrubber.scrub_value(value, &mut receipt).write_to(&mut scrubbed);
+            scrubber.scrub_value_of(stream, value, &mut receipt).write_to(&mut scrubbed);
             if let Some(receipts) = &mut receipts {
                 list(scrubber, &mut receipt, number, receipts)?;
             }

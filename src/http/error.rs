@@ -12,7 +12,9 @@ use serde_json::{Map, Value, json};
 
 use crate::audit::trail::Unrecorded;
 use crate::auth::{Denied, DirectoryError, Refused};
+use crate::ingest::policies::{self, Broken};
 use crate::kv::CommitError;
+use crate::privacy::PolicyErrors;
 use crate::protocol::DecodeError;
 use crate::protocol::inflate::InflateError;
 use crate::query::{self, ParamError};
@@ -233,7 +235,39 @@ impl From<ingest::Error> for Problem {
             ingest::Error::Full => Problem::overloaded(error.to_string()),
             ingest::Error::Commit(error) => error.into(),
             ingest::Error::Audit(error) => error.into(),
+            ingest::Error::Policy(broken) => broken.into(),
             ingest::Error::Keys(error) => error.into(),
+        }
+    }
+}
+
+impl From<Broken> for Problem {
+    fn from(broken: Broken) -> Problem {
+        // What is wrong with it was logged when it was found.
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, broken.to_string())
+            .header("Retry-After", BROKEN_RETRY_S.to_string())
+    }
+}
+
+impl From<PolicyErrors> for Problem {
+    fn from(errors: PolicyErrors) -> Problem {
+        let problems: Vec<Value> =
+            errors.0.iter().map(|error| json!({ "place": error.place, "problem": error.problem })).collect();
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the policy is refused: nothing of it is in force")
+            .member("problems", Value::Array(problems))
+    }
+}
+
+impl From<policies::Error> for Problem {
+    fn from(error: policies::Error) -> Problem {
+        match error {
+            policies::Error::Refused(errors) | policies::Error::Tenant { errors, .. } => errors.into(),
+            policies::Error::Changed => Problem::new(StatusCode::PRECONDITION_FAILED, error.to_string()),
+            policies::Error::Damaged => Problem::broken("a stored privacy policy is damaged", &error),
+            policies::Error::Kv(error) => error.into(),
+            policies::Error::Keys(error) => error.into(),
+            policies::Error::Commit(error) => error.into(),
+            policies::Error::Audit(error) => error.into(),
         }
     }
 }

@@ -150,7 +150,8 @@ pub(super) async fn commit(
     ack: Ack,
     claim: Option<Claim>,
 ) -> Result<Answer, Problem> {
-    services.metrics.redacted(prepared.receipt().redactions());
+    let gateway = services.ingest.policies.gateway();
+    services.metrics.redacted(prepared.receipt().redactions(), |rule| gateway.has_rule(rule));
     let ingest: &Arc<Ingest> = &services.ingest;
     Ok(ingest.commit(prepared, ack, claim).await?)
 }

@@ -14,6 +14,7 @@ mod findings;
 mod first_users;
 pub mod middleware;
 mod ops;
+mod privacy;
 mod proofs;
 mod questions;
 pub mod routes;

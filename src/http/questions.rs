@@ -197,7 +197,7 @@ pub(super) fn rows_entry(
     what: &'static str,
     pairs: &Pairs,
 ) -> Entry {
-    let scrubber = services.ingest.policy.load();
+    let scrubber = services.ingest.policies.gateway();
     let mut receipt = Receipt::default();
     let known = Question::Sessions.takes();
     let entry = Entry::new(at, action, Outcome::Intent).by(principal.name()).param("what", what);

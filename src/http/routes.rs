@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError, Route, web};
 
 use super::error::Problem;
 use super::middleware::Label;
-use super::{agentcat, desk, events, export, findings, first_users, ops, proofs, questions, sql, subjects};
+use super::{agentcat, desk, events, export, findings, first_users, ops, privacy, proofs, questions, sql, subjects};
 
 /// Ingest routes may be led by a key: some clients can carry one nowhere else.
 const KEYED: &str = "/t/{key}";
@@ -68,6 +68,17 @@ pub fn configure(app: &mut web::ServiceConfig) {
 
     add(app, "/v1/subjects/requests", [(Method::POST, web::post().to(subjects::create))]);
     add(app, "/v1/subjects/requests/{id}", [get(web::get().to(subjects::get))]);
+
+    add(
+        app,
+        "/v1/privacy/policy",
+        [
+            get(web::get().to(privacy::policy)),
+            (Method::PUT, web::put().to(privacy::put_policy)),
+            (Method::DELETE, web::delete().to(privacy::delete_policy)),
+        ],
+    );
+    add(app, "/v1/privacy/preview", [(Method::POST, web::post().to(privacy::preview))]);
 
     add(app, "/healthz", [get(web::get().to(ops::healthz))]);
     add(app, "/readyz", [get(web::get().to(ops::readyz))]);

@@ -74,7 +74,7 @@ async fn order(request: &HttpRequest, payload: web::Payload, services: &Services
 
 fn entry(services: &Services, asked: &Asked, grant: &Grant<scope::Export>, text: &str) -> Entry {
     let shape = sql::shape(text);
-    let scrubbed = services.ingest.policy.load().scrub_text(&shape, &mut Receipt::default()).into_owned();
+    let scrubbed = services.ingest.policies.gateway().scrub_text(&shape, &mut Receipt::default()).into_owned();
     let kept: String = scrubbed.chars().take(RECORDED_MAX).collect();
     let entry = Entry::new(asked.now, Action::QueryRows, Outcome::Intent).by(grant.principal().name());
     entry.param("what", "sql").param("sql", kept)

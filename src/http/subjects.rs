@@ -12,7 +12,6 @@ use serde_json::json;
 use crate::auth::scope;
 use crate::id::random;
 use crate::ingest::suppression::Named;
-use crate::privacy::Receipt;
 use crate::store::erase::Erasure;
 use crate::store::subject::Subjects;
 use crate::upkeep::erasure::{request_id, request_number};
@@ -54,14 +53,17 @@ pub async fn create(
     let (tenant, now) = (grant.tenant(), services.clock.now());
     let ingest = &services.ingest;
     let mut subjects = Subjects::default();
+    let rotation = ingest.policies.of(tenant).unwrap_or_else(|_| ingest.policies.gateway()).user_rotation_days();
     match named {
         Named::User(user) => {
-            let rotation = ingest.policy.load().user_rotation_days();
             subjects.users.extend(ingest.epochs.user_pseudonyms(tenant, user, now, rotation)?);
         }
         Named::Session(session) => {
-            let kept = ingest.policy.load().scrub_text(session, &mut Receipt::default()).into_owned();
-            subjects.sessions.insert(kept);
+            let keys = ingest.epochs.of(tenant, now, rotation)?;
+            // As the tenant's policy keeps it and as the gateway's does: rows may be older than either.
+            for policy in [ingest.policies.of(tenant).ok(), Some(ingest.policies.gateway())].into_iter().flatten() {
+                subjects.sessions.extend(policy.sessions_kept(session, keys.pseudonym_keys()));
+            }
         }
     }
     let listing = ingest.suppression.prepare(tenant, named)?;

@@ -27,6 +27,7 @@ use super::dedupe::{Dedupe, IdHash};
 use super::epoch::{self, Epochs};
 use super::idempotency::{Claim, Idempotency};
 use super::ledger::{Ledger, Received};
+use super::policies::{Broken, Policies};
 use super::quarantine::{Quarantine, Sealed};
 use super::suppression::Suppression;
 
@@ -93,6 +94,9 @@ pub enum Error {
     /// The audit log failed.
     #[error(transparent)]
     Audit(#[from] audit::Error),
+    /// The tenant has no privacy policy that could be applied.
+    #[error(transparent)]
+    Policy(#[from] Broken),
     /// There are no keys to make pseudonyms with.
     #[error("the key file failed")]
     Keys(#[source] keys::Error),
@@ -110,8 +114,8 @@ impl From<epoch::Error> for Error {
 
 /// The rooms that events go through.
 pub struct Ingest {
-    /// The privacy policy in force.
-    pub policy: Arc<ArcSwap<Scrubber>>,
+    /// The privacy policies in force.
+    pub policies: Arc<Policies>,
     /// Where addresses are, if the operator has a database.
     pub geo: ArcSwapOption<GeoDatabase>,
     /// Bounds in force.
@@ -182,7 +186,8 @@ impl Ingest {
         if self.store.is_full() {
             return Err(Error::Full);
         }
-        let scrubber = self.policy.load_full();
+        // One policy for the whole request, whatever is changed meanwhile.
+        let scrubber = self.policies.of(sender.tenant)?;
         let keys = self.epochs.of(sender.tenant, context.received, scrubber.user_rotation_days())?;
         let geo = self.geo.load();
         let airlock = privacy::Context {

@@ -56,6 +56,34 @@ pub enum EventType {
     Release = 13,
 }
 
+/// Types that are kept equally long and that a policy may treat as one stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// HTTP requests.
+    Http,
+    /// MCP traffic.
+    Mcp,
+    /// Everything that is none of the others.
+    Custom,
+    /// Measurements.
+    Metric,
+}
+
+impl Family {
+    /// Every family.
+    pub const ALL: [Family; 4] = [Family::Http, Family::Mcp, Family::Custom, Family::Metric];
+
+    /// Its name in settings, policies and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Family::Http => "http",
+            Family::Mcp => "mcp",
+            Family::Custom => "custom",
+            Family::Metric => "metric",
+        }
+    }
+}
+
 impl EventType {
     /// Every type, in the order of their codes.
     pub const ALL: [EventType; 13] = [
@@ -96,6 +124,25 @@ impl EventType {
     /// The type of that name.
     pub fn from_name(name: &str) -> Option<EventType> {
         EventType::ALL.into_iter().find(|t| t.name() == name)
+    }
+
+    /// What it belongs to.
+    pub fn family(self) -> Family {
+        match self {
+            EventType::HttpRequest => Family::Http,
+            EventType::Metric => Family::Metric,
+            EventType::McpInitialize
+            | EventType::McpToolCall
+            | EventType::McpToolsList
+            | EventType::McpResourceRead
+            | EventType::McpPromptGet => Family::Mcp,
+            EventType::Custom
+            | EventType::Log
+            | EventType::Span
+            | EventType::Error
+            | EventType::Identify
+            | EventType::Release => Family::Custom,
+        }
     }
 
     /// The stored code.
@@ -190,6 +237,69 @@ pub struct Fields<'a> {
     pub attributes: Members<'a>,
 }
 
+impl<'a> Fields<'a> {
+    /// Every text that an event keeps, by the name that policies know it by. The pattern names every member, so that a new one cannot be
+    /// forgotten; `id` is hashed and `user_agent` becomes an attribute.
+    pub(super) fn texts(&mut self) -> [(&'static str, &mut Option<Text<'a>>); 21] {
+        let Fields {
+            event_type: _,
+            id: _,
+            name,
+            timestamp: _,
+            session,
+            user,
+            ip,
+            country,
+            user_agent: _,
+            client_name,
+            client_version,
+            server_name,
+            server_version,
+            model,
+            language,
+            duration_ms: _,
+            ok: _,
+            error_type,
+            error_message,
+            method,
+            path,
+            status: _,
+            value: _,
+            unit,
+            severity,
+            body,
+            trace_id,
+            span_id,
+            parent_id,
+            consent: _,
+            attributes: _,
+        } = self;
+        [
+            ("name", name),
+            ("session", session),
+            ("user", user),
+            ("ip", ip),
+            ("country", country),
+            ("client_name", client_name),
+            ("client_version", client_version),
+            ("server_name", server_name),
+            ("server_version", server_version),
+            ("model", model),
+            ("language", language),
+            ("error_type", error_type),
+            ("error_message", error_message),
+            ("method", method),
+            ("path", path),
+            ("unit", unit),
+            ("severity", severity),
+            ("body", body),
+            ("trace_id", trace_id),
+            ("span_id", span_id),
+            ("parent_id", parent_id),
+        ]
+    }
+}
+
 /// An event as it was sent. It can be scrubbed or dropped, nothing else.
 pub struct RawEvent<'a> {
     fields: Box<Fields<'a>>,
@@ -246,6 +356,11 @@ impl<'a> CleanEvent<'a> {
     /// Called by the pipeline, on members that it has scrubbed. `fields.id` is `None` by then.
     pub(super) fn new(fields: Box<Fields<'a>>, provenance: Provenance) -> Self {
         CleanEvent { fields, provenance }
+    }
+
+    /// Takes the members out, to be shown.
+    pub(super) fn into_fields(self) -> Fields<'a> {
+        *self.fields
     }
 
     /// Reads the members.

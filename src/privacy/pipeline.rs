@@ -4,6 +4,7 @@
 //! here; a member added to [`Fields`] must be named in [`scrub_texts`](Work::scrub_texts), or it does not compile.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -13,18 +14,22 @@ use crate::outcome::{Reason, Refusal};
 use super::address::{self, AddressPolicy};
 use super::consent::{CONSENT_ATTRIBUTE, Decision, Droppable, Dropped, SignalPolicy, Signals, decide};
 use super::detect::Kind;
-use super::event::{CleanEvent, Fields, Provenance, RawEvent};
+use super::event::{CleanEvent, EventType, Fields, Provenance, RawEvent};
 use super::geo::{GeoDatabase, REGION_ATTRIBUTE};
 use super::json::{CleanJson, Json, Text};
 use super::leaf::Job;
-use super::policy::{CompiledPolicy, PolicyErrors, UserPolicy, compile};
+use super::policy::stream::Stream;
+use super::policy::written::Layer;
+use super::policy::{Compiled, CompiledPolicy, Form, PolicyError, PolicyErrors, UserPolicy, compile, parse};
 use super::pseudonym::{PseudonymKeys, SESSION, USER, pseudonym};
 use super::receipt::Receipt;
 use super::selector::{Place, ValueType};
 
 /// A compiled policy and the settings around it; immutable, to be shared in an `Arc` and swapped as a whole.
 pub struct Scrubber {
-    policy: CompiledPolicy,
+    policy: Compiled,
+    /// What the policy was made of, for those that extend it.
+    layers: Vec<Arc<Layer>>,
     settings: Settings,
     hash: [u8; 32],
     hash_text: Arc<str>,
@@ -73,6 +78,7 @@ struct OwnRules {
     user_agent: Arc<str>,
     /// Of an event's own flag, GPC and DNT: what they refused or minimized.
     consent: [Arc<str>; 3],
+    fields: Arc<str>,
 }
 
 impl OwnRules {
@@ -83,25 +89,84 @@ impl OwnRules {
             session: "session".into(),
             user_agent: "user_agent".into(),
             consent: ["consent_flag".into(), "consent_gpc".into(), "consent_dnt".into()],
+            fields: "fields".into(),
         }
     }
 
-    fn ids(&self) -> [&str; 7] {
+    fn ids(&self) -> [&str; 8] {
         let [flag, gpc, dnt] = &self.consent;
-        [&self.user, &self.address, &self.session, &self.user_agent, flag, gpc, dnt]
+        [&self.user, &self.address, &self.session, &self.user_agent, flag, gpc, dnt, &self.fields]
     }
 }
 
 impl Scrubber {
-    /// Compiles a policy file, such as [`DEFAULT_POLICY`](super::DEFAULT_POLICY).
+    /// Compiles a policy file, such as [`DEFAULT_POLICY`](super::DEFAULT_POLICY), and runs its tests.
     pub fn from_toml(text: &str, settings: &Settings) -> Result<Scrubber, PolicyErrors> {
-        let policy = compile(text, settings.address)?;
+        Scrubber::alone(text, Form::Toml, settings)
+    }
+
+    /// The same with the settings of this one, to be tried in its place.
+    pub fn instead(&self, text: &str, form: Form) -> Result<Scrubber, PolicyErrors> {
+        Scrubber::alone(text, form, &self.settings)
+    }
+
+    fn alone(text: &str, form: Form, settings: &Settings) -> Result<Scrubber, PolicyErrors> {
+        let (layer, mut problems) = parse(text, form)?;
+        if layer.extends_gateway() {
+            let problem = "only a tenant's policy has the gateway's to extend".to_owned();
+            problems.push(PolicyError { place: "extends".to_owned(), problem });
+        }
+        Scrubber::of(vec![Arc::new(layer)], settings, problems)
+    }
+
+    /// Compiles a tenant's policy over this one, the gateway's, unless it starts from a preset of its own; and runs its tests.
+    pub fn with_tenant(&self, text: &str, form: Form) -> Result<Scrubber, PolicyErrors> {
+        let (layer, problems) = parse(text, form)?;
+        let layer = Arc::new(layer);
+        let base = if layer.starts_anew() { &[][..] } else { &self.layers[..] };
+        Scrubber::of(base.iter().cloned().chain([layer]).collect(), &self.settings, problems)
+    }
+
+    fn of(layers: Vec<Arc<Layer>>, settings: &Settings, problems: Vec<PolicyError>) -> Result<Scrubber, PolicyErrors> {
+        let policy = compile(&layers.iter().map(|layer| &**layer).collect::<Vec<_>>(), settings.address, problems)?;
         let own = OwnRules::new();
-        let rules = policy.rules.iter().map(|rule| rule.id.to_string());
-        let rule_ids = own.ids().into_iter().map(str::to_owned).chain(rules).collect();
+        let mut rule_ids: Vec<String> = own.ids().into_iter().map(str::to_owned).collect();
+        for rule in policy.all().flat_map(|policy| &policy.rules) {
+            if !rule_ids.iter().any(|known| **known == *rule.id) {
+                rule_ids.push(rule.id.to_string());
+            }
+        }
         let hash = blake3::hash(format!("{}{}", policy.canonical(), settings.track_user_agents).as_bytes());
         let hash_text = Arc::from(hash.to_hex().as_str());
-        Ok(Scrubber { policy, settings: *settings, hash: *hash.as_bytes(), hash_text, rule_ids, own })
+        // Tests are about what would be taken, also where nothing is taken at the time.
+        let trying = Settings { tracking: true, ..*settings };
+        let mut scrubber =
+            Scrubber { policy, layers, settings: trying, hash: *hash.as_bytes(), hash_text, rule_ids, own };
+        scrubber.pass_trials()?;
+        scrubber.settings = *settings;
+        Ok(scrubber)
+    }
+
+    /// Runs the tests of the last layer; those of the layers below speak of policies that it may change.
+    fn pass_trials(&self) -> Result<(), PolicyErrors> {
+        let trials = self.layers.last().map_or(&[][..], |layer| &layer.trials);
+        let failed: Vec<_> = trials.iter().filter_map(|trial| trial.run(self)).collect();
+        if failed.is_empty() { Ok(()) } else { Err(PolicyErrors(failed)) }
+    }
+
+    /// The policy as it was written.
+    pub fn text(&self) -> &str {
+        self.layers.last().map_or("", |layer| layer.text())
+    }
+
+    /// Whether a rule of that id may show up in a receipt.
+    pub fn has_rule(&self, id: &str) -> bool {
+        self.rule_ids.iter().any(|known| known == id)
+    }
+
+    /// What the policy says, resolved, as JSON.
+    pub fn told(&self) -> serde_json::Value {
+        self.policy.told()
     }
 
     /// A hash of what the policy means: equal for policies that differ in layout and comments only.
@@ -121,7 +186,8 @@ impl Scrubber {
 
     /// How the rule of that id changes what it finds; `None` for what the pipeline does to an event's own members.
     pub fn method_of(&self, rule: &str) -> Option<&'static str> {
-        self.policy.rules.iter().find(|known| *known.id == *rule).map(|rule| rule.method.name())
+        let rules = self.policy.all().flat_map(|policy| &policy.rules);
+        rules.into_iter().find(|known| *known.id == *rule).map(|rule| rule.method.name())
     }
 
     /// The name of the preset that the policy starts from.
@@ -129,20 +195,20 @@ impl Scrubber {
         self.policy.preset.name()
     }
 
-    /// The address policy in force, the override included.
+    /// The address policy in force, the override included; streams may have others.
     pub fn address_policy(&self) -> AddressPolicy {
-        self.policy.address
+        self.policy.main.address
     }
 
     /// Days after which users' pseudonyms change; 0: they do not.
     pub fn user_rotation_days(&self) -> u16 {
-        self.policy.user_rotation_days
+        self.policy.main.user_rotation_days
     }
 
     /// Whether a detector of that name is at work everywhere, whatever is done with its finds.
     pub fn looks_for(&self, detector: &str) -> bool {
         let kind = Kind::ALL.into_iter().find(|kind| kind.name() == detector);
-        kind.is_some_and(|kind| self.policy.wanted(None, ValueType::String).contains(kind))
+        kind.is_some_and(|kind| self.policy.main.wanted(None, ValueType::String).contains(kind))
     }
 
     /// Every id that a receipt may name.
@@ -158,18 +224,24 @@ impl Scrubber {
         receipt: &mut Receipt,
     ) -> Result<CleanEvent<'a>, Refusal> {
         let mut fields = raw.into_fields();
-        let (decision, dropped) = self.admit(&fields, context.signals, receipt)?;
+        let policy = self.policy.of(fields.event_type.unwrap_or(EventType::Custom));
+        let (decision, dropped) = self.admit(policy, &fields, context.signals, receipt)?;
         fields.id = None;
         drop_members(&mut fields, dropped);
-        self.scrub_user(&mut fields, context, receipt);
+        self.scrub_user(policy, &mut fields, context, receipt);
         let address = client_address(&fields, context);
         let derives = !dropped.has(Droppable::Session) && !dropped.has(Droppable::DerivedSession);
-        let session_derived = derives && self.derive_session(&mut fields, address, context, receipt);
-        let region = if dropped.has(Droppable::Country) { None } else { self.locate(&mut fields, address, context) };
-        self.scrub_address(&mut fields, address.filter(|_| !dropped.has(Droppable::Address)), context, receipt);
+        let mut session_derived = derives && self.derive_session(&mut fields, address, context, receipt);
+        let located = !dropped.has(Droppable::Country);
+        let region = if located { locate(policy, &mut fields, address, context) } else { None };
+        self.scrub_address(policy, &mut fields, address.filter(|_| !dropped.has(Droppable::Address)), context, receipt);
         self.keep_user_agent(&mut fields, receipt);
-        if !self.policy.finds_nothing() {
-            let mut work = Work { job: Job::new(&self.policy, Some(context.keys), receipt) };
+        if !policy.fields.keeps_all() {
+            policy.fields.trim_event(&mut fields, &self.own.fields, receipt);
+            session_derived &= fields.session.is_some();
+        }
+        if !policy.finds_nothing() {
+            let mut work = Work { job: Job::new(policy, Some(context.keys), receipt) };
             work.scrub_texts(&mut fields);
         }
         // Behind the rules: codes and words of ours are no data of anybody, and no rule may take them for such.
@@ -181,20 +253,41 @@ impl Scrubber {
 
     /// Makes any JSON value clean, without an event's rules for users, addresses and sessions.
     pub fn scrub_value<'a>(&self, value: Json<'a>, receipt: &mut Receipt) -> CleanJson<'a> {
+        self.scrub_value_of(None, value, receipt)
+    }
+
+    /// The same by what the policy says of a stream.
+    pub fn scrub_value_of<'a>(&self, stream: Option<Stream>, value: Json<'a>, receipt: &mut Receipt) -> CleanJson<'a> {
+        let policy = stream.map_or(&self.policy.main, |stream| self.policy.of(stream.example()));
         let mut value = value;
-        Job::new(&self.policy, None, receipt).value(&mut value, None);
+        if !policy.fields.keeps_all() {
+            policy.fields.trim_value(&mut value, &self.own.fields, receipt);
+        }
+        Job::new(policy, None, receipt).value(&mut value, None);
         CleanJson::new(value)
     }
 
     /// Makes a text clean that stands alone, such as a parameter of an audit record.
     pub fn scrub_text<'t>(&self, text: &'t str, receipt: &mut Receipt) -> Cow<'t, str> {
-        let scrubbed = Job::new(&self.policy, None, receipt).text(text, None, ValueType::String);
+        let scrubbed = Job::new(&self.policy.main, None, receipt).text(text, None, ValueType::String);
         scrubbed.map_or(Cow::Borrowed(text), Cow::Owned)
+    }
+
+    /// Every form in which events may keep a session that senders call so: the rules for it may differ from stream to stream.
+    pub fn sessions_kept(&self, session: &str, keys: PseudonymKeys<'_>) -> BTreeSet<String> {
+        let place = Place::root("session");
+        let kept = |policy| {
+            let mut receipt = Receipt::default();
+            let mut job = Job::new(policy, Some(keys), &mut receipt);
+            job.text(session, Some(&place), ValueType::String).unwrap_or_else(|| session.to_owned())
+        };
+        self.policy.all().map(kept).collect()
     }
 
     /// Whether the event may be taken, and without what.
     fn admit(
         &self,
+        policy: &CompiledPolicy,
         fields: &Fields<'_>,
         signals: Signals,
         receipt: &mut Receipt,
@@ -202,7 +295,7 @@ impl Scrubber {
         if !self.settings.tracking {
             return Err(Refusal::whole(Reason::TrackingOff));
         }
-        let decision = decide(self.policy.consent, fields.consent, signals);
+        let decision = decide(policy.consent, fields.consent, signals);
         for (rule, led_to) in self.own.consent.iter().zip(decision.parts()) {
             if led_to.is_some_and(|led_to| led_to != SignalPolicy::Ignore) {
                 receipt.count_member("consent", rule);
@@ -210,23 +303,22 @@ impl Scrubber {
         }
         match decision.effect() {
             SignalPolicy::Reject => Err(Refusal::whole(Reason::ConsentDenied)),
-            SignalPolicy::Minimize => Ok((decision, self.policy.consent.minimize)),
+            SignalPolicy::Minimize => Ok((decision, policy.consent.minimize)),
             SignalPolicy::Ignore => Ok((decision, Dropped::NOTHING)),
         }
     }
 
-    /// Sets the country as far as the policy keeps it, and answers the region.
-    fn locate(&self, fields: &mut Fields<'_>, address: Option<IpAddr>, context: &Context<'_>) -> Option<String> {
-        let found = context.geo.zip(address).map(|(geo, address)| geo.look_up(address, self.policy.geo))?;
-        fields.country = found.country.map(Cow::Owned).or_else(|| fields.country.take());
-        found.region
-    }
-
     /// A user is always hashed or dropped, even one that looks like a pseudonym: senders cannot choose pseudonyms.
-    fn scrub_user(&self, fields: &mut Fields<'_>, context: &Context<'_>, receipt: &mut Receipt) {
+    fn scrub_user(
+        &self,
+        policy: &CompiledPolicy,
+        fields: &mut Fields<'_>,
+        context: &Context<'_>,
+        receipt: &mut Receipt,
+    ) {
         let Some(user) = fields.user.take() else { return };
         receipt.count_member("user", &self.own.user);
-        fields.user = match self.policy.user {
+        fields.user = match policy.user {
             UserPolicy::Pseudonymize if !user.is_empty() => {
                 Some(Cow::Owned(pseudonym(context.keys.user, USER, user.as_bytes())))
             }
@@ -254,6 +346,7 @@ impl Scrubber {
 
     fn scrub_address(
         &self,
+        policy: &CompiledPolicy,
         fields: &mut Fields<'_>,
         address: Option<IpAddr>,
         context: &Context<'_>,
@@ -262,8 +355,7 @@ impl Scrubber {
         if address.is_some() || fields.ip.is_some() {
             receipt.count_member("ip", &self.own.address);
         }
-        fields.ip =
-            address.and_then(|address| self.policy.address.apply(address, context.keys.address)).map(Cow::Owned);
+        fields.ip = address.and_then(|address| policy.address.apply(address, context.keys.address)).map(Cow::Owned);
     }
 
     /// Moves the event's own agent to the attributes, where it is scrubbed like them, or drops it.
@@ -275,6 +367,18 @@ impl Scrubber {
             fields.attributes.push((Cow::Borrowed("user_agent"), Json::Str(agent)));
         }
     }
+}
+
+/// Sets the country as far as the policy keeps it, and answers the region.
+fn locate(
+    policy: &CompiledPolicy,
+    fields: &mut Fields<'_>,
+    address: Option<IpAddr>,
+    context: &Context<'_>,
+) -> Option<String> {
+    let found = context.geo.zip(address).map(|(geo, address)| geo.look_up(address, policy.geo))?;
+    fields.country = found.country.map(Cow::Owned).or_else(|| fields.country.take());
+    found.region
 }
 
 /// Takes away what a wish of the subject asks for. The address goes later: others are made of it before.

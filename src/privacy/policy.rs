@@ -1,26 +1,55 @@
 //! Policies: what the operator wrote, checked as a whole, and what runs.
 //!
-//! `compile` reads a policy file (`config/privacy.toml` is the default and the manual), lays it over a preset and builds a
-//! `CompiledPolicy`. It fails closed: whatever is not understood is a problem, and all problems are reported at once, each with its
-//! place, so that a misspelt rule never runs as no rule.
+//! Reading order: a text becomes a `Layer` ([`written`], through [`section`]); layers (a preset, the gateway's policy, a tenant's) are put upon each
+//! other, once for every combination of [`stream`] sections ([`lay`]); that is a `Compiled`, which holds a `CompiledPolicy` for every type of event.
+//! `config/privacy.toml` is the default and the manual.
+//!
+//! It fails closed: whatever is not understood is a problem, and all problems are reported at once, each with its place and without what was
+//! written there, so that a misspelt rule never runs as no rule.
 
-mod read;
-mod section;
+pub(super) mod stream;
+
+pub(super) mod section;
+
+pub(super) mod written;
+
+mod lay;
+mod told;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use regex_automata::meta::Regex;
-use toml::Table;
+use toml::{Table, Value};
 
 use super::address::AddressPolicy;
 use super::consent::ConsentPolicy;
 use super::detect::{Kind, Kinds};
+use super::event::EventType;
+use super::fields::FieldPolicy;
 use super::geo::GeoPolicy;
+use super::json::{Json, JsonError};
 use super::preset::Preset;
 use super::redaction::Method;
 use super::selector::{Place, Selector, ValueType};
+use written::Layer;
+
+/// A policy's text may be this long.
+pub const POLICY_BYTES_MAX: usize = 256 << 10;
+/// The patterns of one policy may take this much memory, all streams together.
+const PATTERNS_BYTES_MAX: usize = 16 << 20;
+/// Nesting of a policy in JSON: rules in a stream's section need six levels.
+const DEPTH_MAX: usize = 32;
+
+/// How a policy's text is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// TOML.
+    Toml,
+    /// The same tables as a JSON object.
+    Json,
+}
 
 /// One thing that is wrong with a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +63,13 @@ pub struct PolicyError {
 /// Everything that is wrong with a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyErrors(pub Vec<PolicyError>);
+
+impl PolicyErrors {
+    /// One thing is wrong.
+    pub(super) fn one(place: &str, problem: impl Into<String>) -> PolicyErrors {
+        PolicyErrors(vec![PolicyError { place: place.to_owned(), problem: problem.into() }])
+    }
+}
 
 impl std::error::Error for PolicyErrors {}
 
@@ -55,16 +91,48 @@ pub(super) enum UserPolicy {
     Remove,
 }
 
-/// A policy as it runs.
-pub(super) struct CompiledPolicy {
+/// A whole policy as it runs.
+pub(super) struct Compiled {
     pub(super) name: String,
     pub(super) preset: Preset,
+    /// For what is of no stream.
+    pub(super) main: CompiledPolicy,
+    /// For types that have sections of their own.
+    pub(super) streams: Vec<(Vec<EventType>, CompiledPolicy)>,
+}
+
+impl Compiled {
+    /// The policy for events of a type.
+    pub(super) fn of(&self, event_type: EventType) -> &CompiledPolicy {
+        let own = self.streams.iter().find(|(types, _)| types.contains(&event_type));
+        own.map_or(&self.main, |(_, policy)| policy)
+    }
+
+    /// Every policy in it.
+    pub(super) fn all(&self) -> impl Iterator<Item = &CompiledPolicy> {
+        std::iter::once(&self.main).chain(self.streams.iter().map(|(_, policy)| policy))
+    }
+
+    /// A text from which the policy's hash is made: the same for two files that mean the same.
+    pub(super) fn canonical(&self) -> String {
+        let mut text = format!("tidegate-policy-2\n{}\n{}", self.name, self.main.canonical());
+        for (types, policy) in &self.streams {
+            let types: Vec<&str> = types.iter().map(|t| t.name()).collect();
+            text.push_str(&format!("stream {}\n{}", types.join(" "), policy.canonical()));
+        }
+        text
+    }
+}
+
+/// A policy as it runs, for one combination of streams.
+pub(super) struct CompiledPolicy {
     pub(super) address: AddressPolicy,
     pub(super) geo: GeoPolicy,
     pub(super) user: UserPolicy,
     /// Days after which users' pseudonyms change; 0: they do not.
     pub(super) user_rotation_days: u16,
     pub(super) consent: ConsentPolicy,
+    pub(super) fields: FieldPolicy,
     pub(super) rules: Vec<Rule>,
     /// Kinds that some rule wants everywhere.
     everywhere: Kinds,
@@ -89,8 +157,9 @@ pub(super) struct Rule {
 }
 
 /// What a rule looks for.
+#[derive(Clone)]
 pub(super) enum What {
-    Detector(Kind),
+    Detectors(Vec<Kind>),
     Pattern(Box<Regex>, String),
     Names(Vec<String>),
 }
@@ -123,19 +192,30 @@ impl CompiledPolicy {
         self.first_match(self.by_name.get(name)?, Some(place), ValueType::String)
     }
 
+    fn pattern_bytes(&self) -> usize {
+        let of = |rule: &Rule| match &rule.what {
+            What::Pattern(regex, _) => regex.memory_usage(),
+            What::Detectors(_) | What::Names(_) => 0,
+        };
+        self.rules.iter().map(of).sum()
+    }
+
     fn first_match(&self, rules: &[usize], place: Option<&Place<'_>>, value: ValueType) -> Option<&Rule> {
         rules.iter().filter_map(|rule| self.rules.get(*rule)).find(|rule| rule.selector.matches(place, value))
     }
 
-    /// A text from which the policy's hash is made: the same for two files that mean the same.
-    pub(super) fn canonical(&self) -> String {
+    fn canonical(&self) -> String {
+        let shown = |selector: &Option<Selector>| selector.as_ref().map(Selector::to_string);
+        let (keep, drop) = (shown(&self.fields.keep), shown(&self.fields.drop));
         let mut text = format!(
-            "tidegate-policy-1\n{}\n{:?}\n{:?}\n{:?} {}\n{:?}\n",
-            self.name, self.address, self.geo, self.user, self.user_rotation_days, self.consent
+            "{:?}\n{:?}\n{:?} {}\n{:?}\nkeep {keep:?} drop {drop:?}\n",
+            self.address, self.geo, self.user, self.user_rotation_days, self.consent
         );
         for rule in &self.rules {
             let what = match &rule.what {
-                What::Detector(kind) => format!("detector {}", kind.name()),
+                What::Detectors(kinds) => {
+                    format!("detectors {:?}", kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>())
+                }
                 What::Pattern(_, source) => format!("pattern {source:?}"),
                 What::Names(names) => format!("keys {names:?}"),
             };
@@ -192,15 +272,89 @@ fn fold_name(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// Reads and compiles a policy file. `address` overrides what preset and file say of addresses.
-pub(super) fn compile(text: &str, address: Option<AddressPolicy>) -> Result<CompiledPolicy, PolicyErrors> {
-    let table: Table = text.parse().map_err(|error: toml::de::Error| {
-        let place = error.span().map_or("file".to_owned(), |span| place_of(text, span.start));
-        PolicyErrors(vec![PolicyError { place, problem: error.message().to_owned() }])
-    })?;
+/// Reads a policy's text: what could be made of it, and everything that is wrong with it by itself.
+pub(super) fn parse(text: &str, form: Form) -> Result<(Layer, Vec<PolicyError>), PolicyErrors> {
     let mut problems = Vec::new();
-    let policy = read::read(&table, address, &mut problems);
-    if problems.is_empty() { Ok(policy) } else { Err(PolicyErrors(problems)) }
+    if text.len() > POLICY_BYTES_MAX {
+        return Err(PolicyErrors::one("file", format!("is longer than {POLICY_BYTES_MAX} bytes")));
+    }
+    let table = match form {
+        Form::Toml => text.parse().map_err(|error: toml::de::Error| {
+            let place = error.span().map_or("file".to_owned(), |span| place_of(text, span.start));
+            PolicyErrors::one(&place, error.message())
+        })?,
+        Form::Json => json_table(text)?,
+    };
+    let layer = Layer::read(text, &table, &mut problems);
+    Ok((layer, problems))
+}
+
+/// Puts layers upon each other, the first lowest. `address` overrides what all of them say of addresses; `problems` are those known already.
+pub(super) fn compile(
+    layers: &[&Layer],
+    address: Option<AddressPolicy>,
+    mut problems: Vec<PolicyError>,
+) -> Result<Compiled, PolicyErrors> {
+    let main = lay::lay(layers, &[], address, &mut problems);
+    let mut combinations: Vec<(Vec<stream::Stream>, Vec<EventType>)> = Vec::new();
+    for event_type in EventType::ALL {
+        let sections = lay::sections_of(layers, event_type);
+        match combinations.iter_mut().find(|(known, _)| *known == sections) {
+            Some((_, types)) => types.push(event_type),
+            None if sections.is_empty() => {}
+            None => combinations.push((sections, vec![event_type])),
+        }
+    }
+    let streams = combinations.into_iter();
+    let streams: Vec<_> =
+        streams.map(|(sections, types)| (types, lay::lay(layers, &sections, address, &mut problems))).collect();
+    let preset = lay::preset_of(layers);
+    let name = layers.iter().rev().find_map(|layer| layer.name.clone()).unwrap_or_else(|| preset.name().to_owned());
+    let compiled = Compiled { name, preset, main, streams };
+    let pattern_bytes: usize = compiled.all().map(CompiledPolicy::pattern_bytes).sum();
+    if pattern_bytes > PATTERNS_BYTES_MAX {
+        problems.push(PolicyError {
+            place: "rules".to_owned(),
+            problem: "the patterns take too much memory, all together".to_owned(),
+        });
+    }
+    if problems.is_empty() { Ok(compiled) } else { Err(PolicyErrors(problems)) }
+}
+
+/// The tables of a policy that is written as JSON: nothing may come twice, and nothing may be `null`.
+fn json_table(text: &str) -> Result<Table, PolicyErrors> {
+    let json = Json::parse(text.as_bytes(), DEPTH_MAX).map_err(|error| match error {
+        JsonError::Syntax { line, column } => {
+            PolicyErrors::one(&format!("line {line}, column {column}"), "is not valid JSON")
+        }
+        JsonError::TooDeep { .. } => PolicyErrors::one("file", error.to_string()),
+    })?;
+    match to_toml(json) {
+        Ok(Value::Table(table)) => Ok(table),
+        Ok(_) => Err(PolicyErrors::one("file", "must be a JSON object")),
+        Err(problem) => Err(PolicyErrors::one("file", problem)),
+    }
+}
+
+fn to_toml(json: Json<'_>) -> Result<Value, &'static str> {
+    Ok(match json {
+        Json::Null => return Err("`null` means nothing here; leave the member out"),
+        Json::Bool(flag) => Value::Boolean(flag),
+        Json::Int(n) => Value::Integer(n),
+        Json::UInt(_) => return Err("a number is too large"),
+        Json::Float(n) => Value::Float(n),
+        Json::Str(text) => Value::String(text.into_owned()),
+        Json::Array(items) => Value::Array(items.into_iter().map(to_toml).collect::<Result<_, _>>()?),
+        Json::Object(members) => {
+            let mut table = Table::new();
+            for (name, value) in members {
+                if table.insert(name.into_owned(), to_toml(value)?).is_some() {
+                    return Err("a member comes twice");
+                }
+            }
+            Value::Table(table)
+        }
+    })
 }
 
 fn place_of(text: &str, offset: usize) -> String {
@@ -211,15 +365,19 @@ fn place_of(text: &str, offset: usize) -> String {
 
 impl CompiledPolicy {
     /// A policy without rules.
-    fn new(name: String, preset: Preset, address: AddressPolicy, user: UserPolicy, consent: ConsentPolicy) -> Self {
+    fn new(
+        (address, geo): (AddressPolicy, GeoPolicy),
+        (user, user_rotation_days): (UserPolicy, u16),
+        consent: ConsentPolicy,
+        fields: FieldPolicy,
+    ) -> Self {
         CompiledPolicy {
-            name,
-            preset,
             address,
-            geo: preset.geo(),
+            geo,
             user,
-            user_rotation_days: preset.user_rotation_days(),
+            user_rotation_days,
             consent,
+            fields,
             rules: Vec::new(),
             everywhere: Kinds::default(),
             selective: Vec::new(),
@@ -236,13 +394,15 @@ impl CompiledPolicy {
         }
         let index = self.rules.len();
         match &rule.what {
-            What::Detector(kind) => {
-                if rule.selector.is_everywhere() {
-                    self.everywhere.insert(*kind);
-                } else {
-                    self.selective.push((*kind, index));
+            What::Detectors(kinds) => {
+                for kind in kinds {
+                    if rule.selector.is_everywhere() {
+                        self.everywhere.insert(*kind);
+                    } else {
+                        self.selective.push((*kind, index));
+                    }
+                    self.by_kind.entry(*kind).or_default().insert(0, index);
                 }
-                self.by_kind.entry(*kind).or_default().insert(0, index);
             }
             What::Pattern(..) => self.patterns.push(index),
             What::Names(names) => {
@@ -256,118 +416,4 @@ impl CompiledPolicy {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn problems(text: &str) -> Vec<String> {
-        match compile(text, None) {
-            Ok(_) => vec![],
-            Err(errors) => errors.0.into_iter().map(|error| error.place).collect(),
-        }
-    }
-
-    #[test]
-    fn the_default_policy_is_strict_and_is_its_preset() {
-        let default = compile(super::super::DEFAULT_POLICY, None).unwrap();
-        assert_eq!(default.preset, Preset::Strict);
-        assert_eq!(compile("", None).unwrap().canonical(), default.canonical());
-    }
-
-    #[test]
-    fn every_problem_is_reported_with_its_place_and_none_is_passed_over() {
-        let text = r#"
-            preset = "stict"
-            adress = 1
-            [address]
-            policy = "mask"
-            v4 = 32
-            [user]
-            policy = "keep"
-            [consent]
-            gpc = true
-            [[rules]]
-            id = "emial"
-            [[rules]]
-            id = "orders"
-            pattern = "("
-            [[rules]]
-            id = "any"
-            pattern = "x*"
-            [[rules]]
-            id = "email"
-            method = "hash"
-            selector = ["a..b", "ok"]
-            [[rules]]
-            id = "both"
-            detector = "email"
-            keys = ["x"]
-            [[rules]]
-            id = "unknown_detector"
-            detector = "emial"
-            [[rules]]
-            id = "card"
-            method = "replace"
-            text = "4111"
-            keep = 2
-            [[rules]]
-            method = "remove"
-            [[rules]]
-            id = "user"
-        "#;
-        assert_eq!(
-            problems(text),
-            [
-                "preset",
-                "address.v4",
-                "address.policy",
-                "user.policy",
-                "consent.gpc",
-                "rules[0].id",
-                "rules[1].pattern",
-                "rules[2].pattern",
-                "rules[3].selector",
-                "rules[3].method",
-                "rules[4].detector",
-                "rules[5].detector",
-                "rules[6].keep",
-                "rules[6].text",
-                "rules[7].id",
-                "rules[8].id",
-                "adress"
-            ]
-        );
-        assert_eq!(problems("preset = "), ["line 1, column 10"]);
-    }
-
-    #[test]
-    fn a_later_entry_changes_a_rule_and_leaves_the_rest_of_it() {
-        let text = r#"
-            [[rules]]
-            id = "email"
-            method = "mask"
-            keep = 2
-            [[rules]]
-            id = "email"
-            selector = "attributes.**"
-            [[rules]]
-            id = "phone"
-            enabled = false
-        "#;
-        let policy = compile(text, None).unwrap();
-        let email = policy.rules.iter().find(|rule| &*rule.id == "email").unwrap();
-        assert_eq!(email.method, Method::Mask { keep: 2 });
-        assert!(!email.selector.is_everywhere());
-        assert!(policy.rules.iter().all(|rule| &*rule.id != "phone"));
-        assert!(!policy.wanted(None, ValueType::String).contains(Kind::Phone));
-        assert!(!policy.wanted(None, ValueType::String).contains(Kind::Email));
-    }
-
-    #[test]
-    fn the_hash_covers_meaning_and_not_layout() {
-        let canonical = |text: &str, address| compile(text, address).unwrap().canonical();
-        assert_eq!(canonical("# a comment\npreset='strict'", None), canonical("", None));
-        assert_ne!(canonical("[address]\nv4=16", None), canonical("", None));
-        assert_ne!(canonical("", Some(AddressPolicy::Pseudonymize)), canonical("", None));
-        assert_ne!(canonical("[[rules]]\nid='email'\nmethod='remove'", None), canonical("", None));
-    }
-}
+mod tests;

@@ -25,6 +25,8 @@ pub enum ValueType {
     Number,
     /// The name of an object's member.
     Key,
+    /// `true`, `false`, `null`, an object or an array: no word of a selector stands for it.
+    Other,
 }
 
 /// A path from the root of an event or value, as a chain of steps that ends at the leaf.
@@ -247,11 +249,54 @@ impl Glob {
     }
 }
 
-/// Prints the canonical form, of which a policy's hash is made.
+/// Prints a selector that means the same, written in one way; a policy's hash is made of it.
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0)
+        write!(f, "{}", self.0)
     }
+}
+
+impl fmt::Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let joined = |f: &mut fmt::Formatter<'_>, parts: &[Expr], operator: &str| {
+            for (n, part) in parts.iter().enumerate() {
+                f.write_str(if n == 0 { "" } else { operator })?;
+                match part {
+                    Expr::Any(_) | Expr::All(_) => write!(f, "({part})")?,
+                    Expr::Not(_) | Expr::Type(_) | Expr::Path(_) => write!(f, "{part}")?,
+                }
+            }
+            Ok(())
+        };
+        match self {
+            Expr::Any(parts) => joined(f, parts, " || "),
+            Expr::All(parts) => joined(f, parts, " && "),
+            Expr::Not(part) => match **part {
+                Expr::Any(_) | Expr::All(_) => write!(f, "!({part})"),
+                Expr::Not(_) | Expr::Type(_) | Expr::Path(_) => write!(f, "!{part}"),
+            },
+            Expr::Type(value) => f.write_str(match value {
+                ValueType::String => "$string",
+                ValueType::Number => "$number",
+                ValueType::Key => "$key",
+                ValueType::Other => "",
+            }),
+            Expr::Path(globs) => globs.iter().enumerate().try_for_each(|(n, glob)| {
+                f.write_str(if n == 0 { "" } else { "." })?;
+                match glob {
+                    Glob::Deep => f.write_str("**"),
+                    Glob::One => f.write_str("*"),
+                    Glob::Name(name) if name.is_empty() || name.contains(is_special) => write!(f, "'{name}'"),
+                    Glob::Name(name) => f.write_str(name),
+                }
+            }),
+        }
+    }
+}
+
+/// Characters that end an unquoted name.
+fn is_special(c: char) -> bool {
+    c.is_whitespace() || ".*!&|()'$".contains(c)
 }
 
 struct Parser<'t> {
@@ -347,7 +392,7 @@ impl Parser<'_> {
     /// The characters of an unquoted name: everything but white space and the characters that mean something.
     fn word(&mut self) -> &str {
         let rest = self.text.get(self.at..).unwrap_or("");
-        let end = rest.find(|c: char| c.is_whitespace() || ".*!&|()'$".contains(c)).unwrap_or(rest.len());
+        let end = rest.find(is_special).unwrap_or(rest.len());
         self.at += end;
         rest.get(..end).unwrap_or("")
     }
@@ -421,6 +466,17 @@ mod tests {
         ] {
             assert_eq!(matches(selector, path, value), expected, "{selector} on {path:?}");
         }
+    }
+
+    #[test]
+    fn what_is_printed_reads_back_as_the_same() {
+        for text in
+            ["**", "a.*.**", "**.'http.url'", "$string && !name", "$key || (a && $number)", "!(a || b) && !!c", "''"]
+        {
+            let selector = Selector::parse(text).unwrap();
+            assert_eq!(Selector::parse(&selector.to_string()), Ok(selector), "{text}");
+        }
+        assert_eq!(Selector::parse(" **.x&&$key").unwrap().to_string(), "**.x && $key");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use crate::clock::{HOUR_MS, Millis};
 use crate::id::TenantId;
 use crate::keys::DekId;
-use crate::privacy::event::EventType;
+use crate::privacy::event::{EventType, Family};
 
 /// Format version that this build writes and reads.
 pub const FORMAT: u8 = 1;
@@ -37,20 +37,11 @@ impl Class {
 
     /// The class of an event type.
     pub fn of(event_type: EventType) -> Class {
-        match event_type {
-            EventType::HttpRequest => Class::Http,
-            EventType::Metric => Class::Metric,
-            EventType::McpInitialize
-            | EventType::McpToolCall
-            | EventType::McpToolsList
-            | EventType::McpResourceRead
-            | EventType::McpPromptGet => Class::Mcp,
-            EventType::Custom
-            | EventType::Log
-            | EventType::Span
-            | EventType::Error
-            | EventType::Identify
-            | EventType::Release => Class::Custom,
+        match event_type.family() {
+            Family::Http => Class::Http,
+            Family::Mcp => Class::Mcp,
+            Family::Custom => Class::Custom,
+            Family::Metric => Class::Metric,
         }
     }
 
@@ -73,13 +64,13 @@ impl Class {
         }
     }
 
-    /// Its name in records and answers.
+    /// Its name in records and answers: that of the family of types that it holds.
     pub fn name(self) -> &'static str {
         match self {
-            Class::Http => "http",
-            Class::Mcp => "mcp",
-            Class::Custom => "custom",
-            Class::Metric => "metric",
+            Class::Http => Family::Http.name(),
+            Class::Mcp => Family::Mcp.name(),
+            Class::Custom => Family::Custom.name(),
+            Class::Metric => Family::Metric.name(),
         }
     }
 }

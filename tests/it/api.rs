@@ -35,7 +35,7 @@ impl Door {
             Needs::Nothing | Needs::Metrics => String::new(),
             Needs::Ingest => self.key.clone(),
             Needs::Scope(_) => self.reader.clone(),
-            Needs::Operator => self.gateway.admin_key(),
+            Needs::Operator | Needs::OwnAdmin => self.gateway.admin_key(),
         }
     }
 
@@ -47,6 +47,7 @@ impl Door {
                 route.path.replace("{id}", doomed.split('_').nth(1).expect("the key's id"))
             }
             ("GET", "/v1/admin/keys" | "/v1/admin/quarantine") => format!("{}?tenant=acme", route.path),
+            ("PUT" | "DELETE", "/v1/privacy/policy") => format!("{}?tenant=acme", route.path),
             ("GET", "/v1/query/funnel") => format!("{}?steps=scan,list", route.path),
             _ => route
                 .path
@@ -60,6 +61,7 @@ impl Door {
             "/v1/admin/tokens" => json!({ "tenant": "acme", "scope": "query" }),
             "/v1/admin/backups" => json!({ "dir": self.gateway.root().join("copy") }),
             "/v1/query/sql" => json!({ "sql": "SELECT count(*) FROM events" }),
+            "/v1/privacy/preview" => json!({ "policy": "preset = 'balanced'", "events": [{ "type": "custom" }] }),
             "/v1/subjects/requests" => json!({ "type": "erasure", "user": "nobody" }),
             path if path.ends_with("/v1/public/events") => {
                 json!({ "event_type": "mcp:tools/call", "resource_name": "scan" })
@@ -114,7 +116,7 @@ fn every_route_answers_with_its_status_and_type() {
                 | "/v1/query/traces/{id}"
                 | "/v1/subjects/requests/{id}",
             ) => (404, "application/problem+json"),
-            ("POST", "/v1/query/sql") => (200, "application/json"),
+            ("POST", "/v1/query/sql" | "/v1/privacy/preview") => (200, "application/json"),
             ("POST", "/v1/subjects/requests") => (202, "application/json"),
             ("GET", "/v1/export") => (200, "application/x-ndjson"),
             ("POST", "/v1/events" | "/t/{key}/v1/events") => (200, "application/json"),

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::gateway::{Gateway, Setup, poll};
+use crate::gateway::{Gateway, Setup, poll, send};
 
 fn body(numbers: std::ops::Range<u64>) -> Value {
     numbers
@@ -98,6 +99,9 @@ fn what_was_acknowledged_before_a_backup_is_in_it() {
 fn a_stopped_directory_can_be_copied_too_and_nothing_is_overwritten() {
     let mut gateway = Gateway::start();
     gateway.post_events(&gateway.key("default"), &body(0..10)).expect(200);
+    let policy = "/v1/privacy/policy?tenant=default";
+    let own = gateway.request(Method::PUT, policy).bearer_auth(gateway.admin_key()).body("[user]\npolicy = 'remove'");
+    let own = send(own).expect(200).json();
     gateway.stop();
     let backup = gateway.root().join("backup");
     let dir = backup.to_str().unwrap();
@@ -111,6 +115,7 @@ fn a_stopped_directory_can_be_copied_too_and_nothing_is_overwritten() {
     assert!(String::from_utf8_lossy(&nothing.stderr).contains("not a backup"));
     let (copy, _) = restored(&backup, &gateway.data().join("keys"));
     assert_eq!(stored(&copy), (0..10).collect::<Vec<_>>());
+    assert_eq!(copy.get_json(policy, &copy.admin_key()), own, "a tenant's privacy policy, and who made it");
     let leaves = copy.get("/v1/audit/records?tenant=gateway&limit=1000", &copy.admin_key()).expect(200).text();
     assert!(leaves.contains("database.restored") && leaves.contains("backup.made"), "{leaves}");
 }

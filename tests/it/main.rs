@@ -31,6 +31,7 @@ mod format;
 mod geo;
 mod journey;
 mod limits;
+mod policy;
 mod questions;
 mod receipts;
 mod shared_keys;

@@ -13,6 +13,8 @@ pub enum Needs {
     Scope(&'static str),
     /// An operator: a credential with `admin` that is bound to no tenant.
     Operator,
+    /// A credential with `admin`: an operator's names the tenant, one that is bound to a tenant changes its own.
+    OwnAdmin,
     /// Nothing on loopback, otherwise the scope `metrics`.
     Metrics,
 }
@@ -30,7 +32,7 @@ const fn route(method: &'static str, path: &'static str, needs: Needs) -> Route 
 }
 
 /// Every route.
-pub const ROUTES: [Route; 44] = [
+pub const ROUTES: [Route; 48] = [
     route("POST", "/v1/events", Needs::Ingest),
     route("POST", "/t/{key}/v1/events", Needs::Ingest),
     route("POST", "/v1/public/events", Needs::Ingest),
@@ -71,6 +73,10 @@ pub const ROUTES: [Route; 44] = [
     route("POST", "/v1/admin/backups", Needs::Operator),
     route("POST", "/v1/subjects/requests", Needs::Scope("subjects")),
     route("GET", "/v1/subjects/requests/{id}", Needs::Scope("subjects")),
+    route("GET", "/v1/privacy/policy", Needs::Scope("compliance")),
+    route("PUT", "/v1/privacy/policy", Needs::OwnAdmin),
+    route("DELETE", "/v1/privacy/policy", Needs::OwnAdmin),
+    route("POST", "/v1/privacy/preview", Needs::Scope("compliance")),
     route("GET", "/healthz", Needs::Nothing),
     route("GET", "/readyz", Needs::Nothing),
     route("GET", "/metrics", Needs::Metrics),

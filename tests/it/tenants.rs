@@ -64,6 +64,7 @@ impl Two {
             "export": export,
             "keys": gateway.get_json(&format!("/v1/admin/keys?tenant={ACME}"), &admin),
             "tenants": gateway.get_json("/v1/admin/tenants", &admin),
+            "policy": gateway.get_json(&format!("/v1/privacy/policy?tenant={ACME}"), &admin),
             "quarantine": gateway.get_json(&format!("/v1/admin/quarantine?tenant={ACME}"), &admin),
         })
     }
@@ -126,7 +127,7 @@ fn no_route_shows_or_changes_anything_of_another_tenant() {
                 if route.needs == Needs::Operator {
                     assert_eq!(answer.status, 403, "{what}: {}", answer.text());
                 }
-                if matches!(route.needs, Needs::Scope(_))
+                if matches!(route.needs, Needs::Scope(_) | Needs::OwnAdmin)
                     && (who == "key" || path.contains("tenant=") || path.contains("/tlog/"))
                 {
                     assert!(matches!(answer.status, 400 | 403), "{what}: {} {}", answer.status, answer.text());

@@ -25,7 +25,7 @@ fn look_with(house: &House, settings: Settings) -> u64 {
     house.clock.advance(10_000);
     let services = &house.gateway.services;
     let tenants: Vec<TenantId> = house.gateway.desk.directory.tenants().iter().map(|tenant| tenant.id).collect();
-    let policy = |_| services.ingest.policy.load_full();
+    let policy = |_| services.ingest.policies.gateway();
     services.monitor.round(settings, &tenants, &policy, house.now()).unwrap()
 }
 
@@ -207,7 +207,7 @@ fn a_restart_begins_with_what_comes() {
         entropy: Arc::new(SystemEntropy),
     });
     let settings = Settings { one_in: 1, watched: Watched::of([Slip::Email]) };
-    let policy = |_| services.ingest.policy.load_full();
+    let policy = |_| services.ingest.policies.gateway();
     let round = || {
         house.clock.advance(10_000);
         monitor.round(settings, &[house.tenant()], &policy, house.now()).unwrap()

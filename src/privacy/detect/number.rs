@@ -106,7 +106,7 @@ impl Number<'_, '_> {
 
 /// What the number at `start` is, whose first digits end at `first_end`.
 pub(super) fn find(scan: &Scan<'_>, start: usize, first_end: usize) -> Option<(Kind, usize, usize)> {
-    if first_end - start > 19 || is_continued(scan, start) {
+    if first_end - start > 19 || is_continued(scan, start) || is_product_version(scan, start) {
         return None;
     }
     // Most numbers are short and stand alone. What may follow one that does not are groups, degrees and `年`.

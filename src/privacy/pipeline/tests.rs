@@ -489,7 +489,7 @@ fn a_member_found_by_name_keeps_its_neighbours() {
         vec![("".into(), Json::Null), ("password".into(), Json::Str("x".into())), ("b".into(), Json::Bool(true))];
     let policy = scrubber("[[rules]]\nid = 'secret_key'\nmethod = 'remove'");
     let mut receipt = Receipt::default();
-    Job::new(&policy.policy, None, &mut receipt).members(&mut members, None);
+    Job::new(&policy.policy.main, None, &mut receipt).members(&mut members, None);
     assert_eq!(members.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), ["", "b"]);
 }
 
@@ -515,4 +515,131 @@ fn numbers_under_the_names_of_coordinates_are_found_and_measured_ones_stay() {
     let text = r#"{"pos":{"latitude":-58.18648,"lng":57.42391},"coordinates":[-57.237,26.5445],"load":0.123456,"avg_lat_ms":12.3456}"#;
     let expected = r#"{"pos":{"latitude":"[geo]","lng":"[geo]"},"coordinates":["[geo]","[geo]"],"load":0.123456,"avg_lat_ms":12.3456}"#;
     assert_eq!(scrubbed("", text), expected);
+}
+
+fn clean_json(policy: &str, fields: Fields<'_>) -> (serde_json::Value, Receipt) {
+    let mut receipt = Receipt::default();
+    let clean = scrubber(policy).scrub(RawEvent::new(fields), &context(), &mut receipt).unwrap();
+    (clean.into_json(), receipt)
+}
+
+#[test]
+fn in_allow_mode_only_named_fields_survive_and_they_are_still_scrubbed() {
+    let policy = "[fields]\nmode = 'allow'\nkeep = ['name', 'duration_ms', 'attributes.args']\ndrop = '**.raw'";
+    let attributes = br#"{"args":{"to":"ann@example.com","raw":"x","n":1},"other":["y"]}"#;
+    let Json::Object(attributes) = Json::parse(attributes, 8).unwrap() else { panic!("an object") };
+    let fields = Fields {
+        event_type: Some(EventType::McpToolCall),
+        name: Some("send to bob@example.com".into()),
+        user: Some("ann".into()),
+        body: Some("text".into()),
+        duration_ms: Some(1.5),
+        ok: Some(true),
+        user_agent: Some("x/1".into()),
+        attributes,
+        ..Fields::default()
+    };
+    let (clean, receipt) = clean_json(policy, fields);
+    assert_eq!(
+        clean,
+        serde_json::json!({
+            "type": "mcp.tool_call", "name": "send to [email]", "duration_ms": 1.5,
+            "attributes": { "args": { "to": "[email]", "n": 1 } },
+        })
+    );
+    let gone = receipt.iter().find(|(rule, _)| *rule == "fields").unwrap();
+    // body, user, ip, session, ok, raw, other, user_agent
+    assert_eq!(gone.1, 8);
+}
+
+#[test]
+fn events_of_a_stream_obey_its_section() {
+    let policy = "[[streams.log.rules]]\nid = 'email'\nmethod = 'remove'\n[streams.metric.fields]\ndrop = 'attributes'";
+    let body = |event_type| {
+        let fields = Fields { event_type: Some(event_type), body: Some("a@example.com".into()), ..Fields::default() };
+        clean_json(policy, fields).0["body"].clone()
+    };
+    assert_eq!(body(EventType::Log), "");
+    assert_eq!(body(EventType::Span), "[email]");
+    let value = |stream: &str, text: &str| {
+        let mut out = Vec::new();
+        let json = Json::parse(text.as_bytes(), 8).unwrap();
+        scrubber(policy).scrub_value_of(Stream::from_name(stream), json, &mut Receipt::default()).write_to(&mut out);
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(value("log", r#"["a@example.com"]"#), r#"[""]"#);
+    assert_eq!(value("mcp", r#"["a@example.com"]"#), r#"["[email]"]"#);
+    assert_eq!(value("metric", r#"{"attributes":{"a":1},"value":2}"#), r#"{"value":2}"#);
+}
+
+#[test]
+fn a_policy_whose_own_tests_fail_is_refused_without_a_value() {
+    let tested = |tests: &str| {
+        let policy = format!("[[rules]]\nid = 'customer'\npattern = 'KD-\\d{{6}}'\n{tests}");
+        Scrubber::from_toml(&policy, &Settings { tracking: false, ..Settings::default() })
+    };
+    let good = r#"
+        [[tests]]
+        name = "text"
+        input = "call KD-123456 or ann@example.com"
+        expect = "call [customer] or [email]"
+        fires = ["email", "customer"]
+        [[tests]]
+        name = "JSON"
+        input = { password = "hunter22", n = [1, 2.5, true] }
+        expect = { password = "[secret]", n = [1, 2.5, true] }
+        [[tests]]
+        name = "event"
+        event = { type = "log", body = "KD-123456", user = "ann", ip = "192.0.2.7" }
+        expect = { type = "log", body = "[customer]", user = "u_*", ip = "192.0.2.0", session = "s_*" }
+        [[tests]]
+        name = "refused"
+        event = { consent = "denied" }
+        expect = "refused"
+        [[tests]]
+        name = "nothing happens"
+        input = "order 17"
+        fires = []
+    "#;
+    assert!(tested(good).is_ok(), "{}", tested(good).err().unwrap());
+    let bad = r#"
+        [[tests]]
+        name = "secretword"
+        input = { a = "KD-123456", b = "x" }
+        expect = { a = "KD-123456", b = "x" }
+        [[tests]]
+        name = "secretword"
+        input = "KD-123456"
+        fires = ["email"]
+        [[tests]]
+        name = "secretword"
+        event = { bodyy = "KD-123456" }
+        fires = []
+    "#;
+    let errors = tested(bad).err().unwrap();
+    let lines: Vec<String> = errors.to_string().lines().map(str::to_owned).collect();
+    assert_eq!(
+        lines,
+        [
+            "tests[0]: the test fails: what comes out differs at a; fired: customer",
+            "tests[1]: the test fails: fired: customer, expected: email",
+            "tests[2]: `event` has a member that is unknown or of the wrong type",
+        ]
+    );
+}
+
+#[test]
+fn a_tenants_policy_lies_over_the_gateways_or_starts_anew() {
+    let gateway = scrubber(
+        "[[rules]]\nid = 'house'\nkeys = 'badge'\n[[tests]]\nname = 'b'\ninput = { badge = 'x1' }\nfires = 'house'",
+    );
+    let tenant = |text: &str| gateway.with_tenant(text, Form::Toml);
+    let extended = tenant("extends = 'gateway'\n[[rules]]\nid = 'house'\nenabled = false").unwrap();
+    assert_ne!(extended.policy_hash(), gateway.policy_hash());
+    assert_eq!(tenant("").unwrap().policy_hash(), gateway.policy_hash(), "nothing said, nothing changed");
+    let anew = tenant("preset = 'balanced'").unwrap();
+    assert_eq!(anew.policy_hash(), scrubber("preset = 'balanced'").policy_hash());
+    assert!(anew.rule_ids().iter().all(|id| id != "house"));
+    assert_eq!(tenant("extends = 'gateway'\npreset = 'strict'").err().unwrap().0[0].place, "extends");
+    assert_eq!(Scrubber::from_toml("extends = 'gateway'", &Settings::default()).err().unwrap().0[0].place, "extends");
 }
