@@ -54,14 +54,21 @@ impl SealingKey {
     /// Encrypts `plain` and binds it to `aad`, the context in which alone it will open again.
     /// The answer is `nonce (12) | ciphertext (as long as plain) | tag (16)`; the nonce must be random.
     pub fn seal(&self, nonce: [u8; NONCE_LEN], aad: &[u8], plain: &[u8]) -> Vec<u8> {
-        let mut sealed = vec![0u8; plain.len() + SEAL_OVERHEAD_BYTES];
-        let (front, rest) = sealed.split_at_mut(NONCE_LEN);
-        let (text, tag) = rest.split_at_mut(plain.len());
-        front.copy_from_slice(&nonce);
+        let mut sealed = Vec::with_capacity(plain.len() + SEAL_OVERHEAD_BYTES);
+        self.append(nonce, aad, plain, &mut sealed);
+        sealed
+    }
+
+    /// The same at the end of `out`.
+    pub fn append(&self, nonce: [u8; NONCE_LEN], aad: &[u8], plain: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(&nonce);
+        let start = out.len();
+        out.resize(start + plain.len() + TAG_LEN, 0);
+        let (_, sealed) = out.split_at_mut(start);
+        let (text, tag) = sealed.split_at_mut(plain.len());
         self.0
             .seal_out_of_place_scatter(Nonce::assume_unique_for_key(nonce), Aad::from(aad), plain, text, &[], tag)
             .expect("sealing fails only above the cipher's limit of 64 GiB, which no bounded buffer reaches");
-        sealed
     }
 
     /// Decrypts what [`SealingKey::seal`] made with the same key and `aad`.

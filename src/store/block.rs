@@ -6,7 +6,8 @@
 
 use aws_lc_rs::aead::NONCE_LEN;
 
-use crate::keys::{Secret, seal};
+use crate::keys::Secret;
+use crate::keys::seal::{self, SEAL_OVERHEAD_BYTES, SealingKey};
 
 use super::row::{Damaged, Reader, put_varint};
 
@@ -42,33 +43,35 @@ impl Place<'_> {
     }
 }
 
-/// Seals blocks; keeps the compressor's memory between them.
+/// Seals blocks; keeps its memory between them.
 pub(super) struct Sealer {
     compressor: zstd::bulk::Compressor<'static>,
+    /// What is encrypted: a block's length and what it was compressed to.
+    text: Vec<u8>,
 }
 
 impl Sealer {
     pub fn new() -> std::io::Result<Sealer> {
-        Ok(Sealer { compressor: zstd::bulk::Compressor::new(ZSTD_LEVEL)? })
+        Ok(Sealer { compressor: zstd::bulk::Compressor::new(ZSTD_LEVEL)?, text: Vec::new() })
     }
 
     /// The stored form of a block. `nonce` must be random.
     pub fn seal(&mut self, key: &Secret, place: Place<'_>, nonce: [u8; NONCE_LEN], raw: &[u8]) -> Vec<u8> {
-        let mut text = Vec::with_capacity(raw.len() / 2 + 16);
-        put_varint(&mut text, raw.len() as u64);
-        let head = text.len();
+        let text = &mut self.text;
+        text.clear();
+        put_varint(text, raw.len() as u64);
         let packed = self.compressor.compress(raw).expect("zstd compresses any input into memory of its own bound");
         let codec = if packed.len() < raw.len() { CODEC_ZSTD } else { CODEC_STORED };
         text.extend_from_slice(if codec == CODEC_ZSTD { &packed } else { raw });
-        debug_assert!(head <= 10);
-        let sealed = seal::seal(key, nonce, &place.context(codec), &text);
-        let mut block = Vec::with_capacity(HEADER_BYTES + sealed.len());
+        let mut block = Vec::with_capacity(HEADER_BYTES + text.len() + SEAL_OVERHEAD_BYTES);
         block.extend_from_slice(&MAGIC);
         block.extend_from_slice(&[VERSION, codec]);
         block.extend_from_slice(&place.rows.to_le_bytes());
-        let sum = checksum(&block, &sealed);
-        block.extend_from_slice(&sum.to_le_bytes());
-        block.extend_from_slice(&sealed);
+        block.extend_from_slice(&[0; HEADER_BYTES - CHECKSUM_AT]);
+        SealingKey::new(key).append(nonce, &place.context(codec), text, &mut block);
+        let (header, sealed) = block.split_at_mut(HEADER_BYTES);
+        let (head, sum) = header.split_at_mut(CHECKSUM_AT);
+        sum.copy_from_slice(&checksum(head, sealed).to_le_bytes());
         block
     }
 }

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use crate::clock::{HOUR_MS, Millis};
 use crate::id::{Entropy, TenantId, random};
-use crate::keys::{Secret, Vault, seal};
+use crate::keys::seal::{self, SEAL_OVERHEAD_BYTES, SealingKey};
+use crate::keys::{Secret, Vault};
 use crate::kv::{self, Batch, Family, Kv};
 
 use super::key;
@@ -22,10 +23,10 @@ const MAGIC: [u8; 4] = *b"TGJ1";
 const HEADER_BYTES: usize = 8;
 /// The journal is read once, at start; speed of writing matters more than size. Level 1 writes about 5 % less (measured).
 const ZSTD_LEVEL: i32 = -1;
-/// No frame inflates to more: a group is closed at 256 KiB, or holds one request of at most the configured inflated size.
+/// No frame inflates to more: a group is closed at 1 MiB, or holds one request of at most the configured inflated size.
 const RAW_BYTES_MAX: usize = 1 << 30;
-/// Memory that an emptied frame may keep.
-const KEPT_BYTES_MAX: usize = 1 << 20;
+/// Memory that an emptied frame may keep: more than a group of the usual size needs.
+const KEPT_BYTES_MAX: usize = 4 << 20;
 /// Bytes of the policy's hash that stand in every section.
 pub const POLICY_MARK_BYTES: usize = 8;
 /// A segment is closed at this size or age: what is dropped, and loses its key, at once.
@@ -71,11 +72,14 @@ impl Frame {
 
     /// The stored value.
     pub(super) fn encode(&self, key: &Secret, place: &[u8], nonce: [u8; 12], packer: &mut Packer) -> Vec<u8> {
-        let sealed = seal::seal(key, nonce, &context(place), packer.pack(&self.raw));
-        let mut value = Vec::with_capacity(HEADER_BYTES + sealed.len());
-        value.extend_from_slice(&MAGIC);
-        value.extend_from_slice(&crc32c::crc32c(&sealed).to_le_bytes());
-        value.extend_from_slice(&sealed);
+        let packed = packer.pack(&self.raw);
+        let mut value = Vec::with_capacity(HEADER_BYTES + packed.len() + SEAL_OVERHEAD_BYTES);
+        value.extend_from_slice(&[0; HEADER_BYTES]);
+        SealingKey::new(key).append(nonce, &context(place), packed, &mut value);
+        let (header, sealed) = value.split_at_mut(HEADER_BYTES);
+        let (magic, sum) = header.split_at_mut(MAGIC.len());
+        magic.copy_from_slice(&MAGIC);
+        sum.copy_from_slice(&crc32c::crc32c(sealed).to_le_bytes());
         value
     }
 
