@@ -39,7 +39,7 @@ impl<'a> Reader<'a> {
 
     /// The byte that comes next, white space skipped.
     #[inline]
-    pub fn next(&mut self) -> Option<u8> {
+    pub fn peek(&mut self) -> Option<u8> {
         loop {
             let byte = self.byte(self.at)?;
             if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
@@ -51,13 +51,13 @@ impl<'a> Reader<'a> {
 
     /// Nothing but white space may be left.
     pub fn end(&mut self) -> Result<(), Fault> {
-        self.next().map_or(Ok(()), |_| Err(Fault::Syntax))
+        self.peek().map_or(Ok(()), |_| Err(Fault::Syntax))
     }
 
     /// Reads one value and hands it to `take`.
     #[inline(always)]
     pub fn value<T>(&mut self, take: impl FnOnce(Json<'a>) -> T) -> Result<T, Fault> {
-        match self.next() {
+        match self.peek() {
             Some(b'"') => match self.plain_string() {
                 Some(text) => Ok(take(Json::Str(Cow::Borrowed(text)))),
                 None => self.escaped_string().map(|text| take(Json::Str(Cow::Owned(text)))),
@@ -79,11 +79,11 @@ impl<'a> Reader<'a> {
     #[inline]
     pub fn members(&mut self, mut member: impl FnMut(&mut Self, Text<'a>) -> Result<(), Fault>) -> Result<(), Fault> {
         self.expect(b'{')?;
-        if self.next() == Some(b'}') {
+        if self.peek() == Some(b'}') {
             return self.expect(b'}');
         }
         loop {
-            if self.next() != Some(b'"') {
+            if self.peek() != Some(b'"') {
                 return Err(Fault::Syntax);
             }
             let name = match self.plain_string() {
@@ -92,16 +92,22 @@ impl<'a> Reader<'a> {
             };
             self.expect(b':')?;
             member(self, name)?;
-            if self.next() != Some(b',') {
+            if self.peek() != Some(b',') {
                 return self.expect(b'}');
             }
             self.at += 1;
         }
     }
 
+    /// The same for an object inside another value.
+    #[inline]
+    pub fn inner_members(&mut self, member: impl FnMut(&mut Self, Text<'a>) -> Result<(), Fault>) -> Result<(), Fault> {
+        self.deeper(|reader| reader.members(member))
+    }
+
     fn object(&mut self) -> Result<Members<'a>, Fault> {
         let mut members = Members::new();
-        self.deeper(|reader| reader.members(|reader, name| reader.value(|value| members.push((name, value)))))?;
+        self.inner_members(|reader, name| reader.value(|value| members.push((name, value))))?;
         Ok(members)
     }
 
@@ -109,12 +115,12 @@ impl<'a> Reader<'a> {
         let mut items = Vec::new();
         self.deeper(|reader| {
             reader.expect(b'[')?;
-            if reader.next() == Some(b']') {
+            if reader.peek() == Some(b']') {
                 return reader.expect(b']');
             }
             loop {
                 reader.value(|value| items.push(value))?;
-                if reader.next() != Some(b',') {
+                if reader.peek() != Some(b',') {
                     return reader.expect(b']');
                 }
                 reader.at += 1;
@@ -269,7 +275,7 @@ impl<'a> Reader<'a> {
     /// Steps over `byte`, which must come next.
     #[inline]
     fn expect(&mut self, byte: u8) -> Result<(), Fault> {
-        if self.next() != Some(byte) {
+        if self.peek() != Some(byte) {
             return Err(Fault::Syntax);
         }
         self.at += 1;

@@ -20,7 +20,17 @@ const FEW: usize = 32;
 /// Reads the event that comes next.
 pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<Event<'a>, Fault> {
     let mut draft = Draft::default();
-    reader.members(|reader, name| reader.value(|value| draft.take(name, value)))?;
+    reader.members(|reader, name| {
+        let Some(member) = Member::of(&name) else { return reader.value(|value| draft.extra.push((name, value))) };
+        if let Member::Part(part) = member
+            && reader.peek() == Some(b'{')
+        {
+            let pair = Pair::read(reader, part.names())?;
+            draft.note(|draft| pair.map(|pair| draft.set_part(part, pair)));
+            return Ok(());
+        }
+        reader.value(|value| draft.note(|draft| draft.set(member, value)))
+    })?;
     Ok(draft.finish())
 }
 
@@ -35,13 +45,11 @@ enum Member {
     User,
     Ip,
     UserAgent,
-    Client,
-    Server,
+    Part(Part),
     Model,
     Language,
     DurationMs,
     Ok,
-    Error,
     Method,
     Path,
     Status,
@@ -67,13 +75,13 @@ impl Member {
             "user" => Member::User,
             "ip" => Member::Ip,
             "user_agent" => Member::UserAgent,
-            "client" => Member::Client,
-            "server" => Member::Server,
+            "client" => Member::Part(Part::Client),
+            "server" => Member::Part(Part::Server),
             "model" => Member::Model,
             "language" => Member::Language,
             "duration_ms" => Member::DurationMs,
             "ok" => Member::Ok,
-            "error" => Member::Error,
+            "error" => Member::Part(Part::Error),
             "method" => Member::Method,
             "path" => Member::Path,
             "status" => Member::Status,
@@ -91,6 +99,24 @@ impl Member {
     }
 }
 
+/// The members that are objects of two texts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Client,
+    Server,
+    Error,
+}
+
+impl Part {
+    fn names(self) -> &'static Names {
+        match self {
+            Part::Client => &CLIENT,
+            Part::Server => &SERVER,
+            Part::Error => &ERROR,
+        }
+    }
+}
+
 /// An event while its members come in.
 #[derive(Default)]
 struct Draft<'a> {
@@ -101,11 +127,10 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn take(&mut self, name: Text<'a>, value: Json<'a>) {
-        match Member::of(&name) {
-            None => self.extra.push((name, value)),
-            Some(member) if self.refusal.is_none() => self.refusal = self.set(member, value).err(),
-            Some(_) => {}
+    /// Sets something; the first refusal stays.
+    fn note(&mut self, set: impl FnOnce(&mut Self) -> Result<(), Refusal>) {
+        if self.refusal.is_none() {
+            self.refusal = set(self).err();
         }
     }
 
@@ -120,21 +145,11 @@ impl<'a> Draft<'a> {
             Member::User => fields.user = member::identifier(value, "/user")?,
             Member::Ip => fields.ip = member::text(value, "/ip")?,
             Member::UserAgent => fields.user_agent = member::text(value, "/user_agent")?,
-            Member::Client => {
-                let client = Pair::read(value, &CLIENT)?;
-                (fields.client_name, fields.client_version) = (client.first, client.second);
-                self.keep("client", client.rest);
-            }
-            Member::Server => {
-                let server = Pair::read(value, &SERVER)?;
-                (fields.server_name, fields.server_version) = (server.first, server.second);
-                self.keep("server", server.rest);
-            }
+            Member::Part(part) => self.set_part(part, Pair::of(value, part)?),
             Member::Model => fields.model = member::text(value, "/model")?,
             Member::Language => fields.language = member::text(value, "/language")?,
             Member::DurationMs => fields.duration_ms = member::duration_ms(&value, "/duration_ms")?,
             Member::Ok => fields.ok = member::flag(&value, "/ok")?,
-            Member::Error => self.set_error(value)?,
             Member::Method => fields.method = member::text(value, "/method")?,
             Member::Path => fields.path = member::text(value, "/path")?,
             Member::Status => fields.status = member::status(&value, "/status")?,
@@ -151,16 +166,15 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// An error may be its message alone.
-    fn set_error(&mut self, value: Json<'a>) -> Result<(), Refusal> {
-        let error = if let Json::Str(message) = value {
-            Pair { second: Some(message), ..Pair::default() }
-        } else {
-            Pair::read(value, &ERROR)?
+    fn set_part(&mut self, part: Part, pair: Pair<'a>) {
+        let fields = &mut self.fields;
+        let (name, first, second) = match part {
+            Part::Client => ("client", &mut fields.client_name, &mut fields.client_version),
+            Part::Server => ("server", &mut fields.server_name, &mut fields.server_version),
+            Part::Error => ("error", &mut fields.error_type, &mut fields.error_message),
         };
-        (self.fields.error_type, self.fields.error_message) = (error.first, error.second);
-        self.keep("error", error.rest);
-        Ok(())
+        (*first, *second) = (pair.first, pair.second);
+        self.keep(name, pair.rest);
     }
 
     /// Keeps what a nested object held beyond its own members as an attribute under that object's name.
@@ -232,17 +246,42 @@ struct Pair<'a> {
 }
 
 impl<'a> Pair<'a> {
-    fn read(value: Json<'a>, names: &Names) -> Result<Pair<'a>, Refusal> {
-        let mut pair = Pair::default();
-        for (name, value) in member::object(value, names.place)?.unwrap_or_default() {
-            if name == names.first.0 {
-                pair.first = member::text(value, names.first.1)?;
-            } else if name == names.second.0 {
-                pair.second = member::text(value, names.second.1)?;
-            } else {
-                pair.rest.push((name, value));
-            }
+    /// Reads the object that comes next.
+    fn read(reader: &mut Reader<'a>, names: &Names) -> Result<Result<Pair<'a>, Refusal>, Fault> {
+        let (mut pair, mut refusal) = (Pair::default(), None);
+        reader.inner_members(|reader, name| {
+            reader.value(|value| {
+                if refusal.is_none() {
+                    refusal = pair.take(name, value, names).err();
+                }
+            })
+        })?;
+        Ok(refusal.map_or(Ok(pair), Err))
+    }
+
+    fn take(&mut self, name: Text<'a>, value: Json<'a>, names: &Names) -> Result<(), Refusal> {
+        if name == names.first.0 {
+            self.first = member::text(value, names.first.1)?;
+        } else if name == names.second.0 {
+            self.second = member::text(value, names.second.1)?;
+        } else {
+            self.rest.push((name, value));
         }
-        Ok(pair)
+        Ok(())
+    }
+
+    /// What stands in place of an object: nothing, or of an error its message alone.
+    fn of(value: Json<'a>, part: Part) -> Result<Pair<'a>, Refusal> {
+        match value {
+            Json::Null => Ok(Pair::default()),
+            Json::Str(message) if part == Part::Error => Ok(Pair { second: Some(message), ..Pair::default() }),
+            Json::Str(_)
+            | Json::Bool(_)
+            | Json::Int(_)
+            | Json::UInt(_)
+            | Json::Float(_)
+            | Json::Array(_)
+            | Json::Object(_) => Err(Refusal::at(Reason::WrongType, part.names().place)),
+        }
     }
 }
