@@ -28,7 +28,7 @@ use crate::config::{self, Config, Overrides};
 use crate::id::{Entropy, SystemEntropy, TenantId};
 use crate::ingest::answer::Answer;
 use crate::ingest::suppression::Named;
-use crate::ingest::{Ack, Context, Sender};
+use crate::ingest::{Ack, Context, Prepared, Sender};
 use crate::keys::{KeyFile, KeyKind, SigningKey, Vault};
 use crate::kv::Family;
 use crate::privacy::Signals;
@@ -108,12 +108,20 @@ impl House {
     }
 
     fn send_as(&self, tenant: TenantId, events: &Value) -> Answer {
-        let ingest = &self.gateway.services.ingest;
+        self.commit(self.prepared(tenant, events))
+    }
+
+    /// Events that are clean and wait to be committed.
+    fn prepared(&self, tenant: TenantId, events: &Value) -> Prepared {
         let context =
             Context { client_address: None, user_agent: None, signals: Signals::default(), received: self.now() };
         let sender = Sender { tenant, key: None };
-        let prepared = ingest.prepare(sender, events.to_string().as_bytes(), Form::Json, &context).unwrap();
-        block_on(ingest.commit(prepared, Ack::Synced, None)).unwrap()
+        let ingest = &self.gateway.services.ingest;
+        ingest.prepare(sender, events.to_string().as_bytes(), Form::Json, &context).unwrap()
+    }
+
+    fn commit(&self, prepared: Prepared) -> Answer {
+        block_on(self.gateway.services.ingest.commit(prepared, Ack::Synced, None)).unwrap()
     }
 
     /// Sends events by their numbers; all of them must be taken.
@@ -161,17 +169,20 @@ impl House {
 
     /// Has an erasure accepted as the route does it.
     fn ask_erasure(&self, name: &str) {
+        block_on(self.asked_erasure(name));
+    }
+
+    async fn asked_erasure(&self, name: &str) {
         let ingest = &self.gateway.services.ingest;
         let users = [ingest.epochs.of(self.tenant(), self.now()).unwrap().user_pseudonym(name)];
         let subjects = Subjects { users: users.into(), ..Subjects::default() };
+        let listing = ingest.suppression.prepare(self.tenant(), Named::User(name), subjects.clone()).unwrap();
         let erasure = Erasure { tenant: self.tenant(), number: 7, subjects };
-        let listing = Arc::new(ingest.suppression.prepare(self.tenant(), Named::User(name)).unwrap());
-        let (suppression, staged) = (Arc::clone(&ingest.suppression), Arc::clone(&listing));
+        let suppression = Arc::clone(&ingest.suppression);
         let accepted = self.upkeep().accept_erasure(erasure, "test".to_owned(), self.now(), move |batch| {
-            suppression.stage(&staged, batch);
+            suppression.stage(&listing, batch);
         });
-        block_on(accepted).unwrap();
-        ingest.suppression.show(&listing).unwrap();
+        accepted.await.unwrap();
     }
 
     /// Does what was accepted; rows that are gone.

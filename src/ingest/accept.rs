@@ -28,7 +28,7 @@ use super::epoch::{self, Epochs};
 use super::idempotency::{Claim, Idempotency};
 use super::ledger::{Ledger, Received};
 use super::quarantine::{Quarantine, Sealed};
-use super::suppression::Suppression;
+use super::suppression::{List, Suppression};
 
 /// Rows are rarely larger than the text that they came from; memory for them is reserved up to this.
 const ROWS_RESERVED_MAX: usize = 1 << 20;
@@ -142,6 +142,8 @@ pub struct Prepared {
     origins: Vec<(usize, Option<IdHash>)>,
     aside: Vec<Aside<Sealed>>,
     rejected: Vec<(usize, Refusal)>,
+    /// How many entries the suppression lists had when the events were compared with them.
+    suppression: u64,
     receipt: PolicyReceipt,
     books: Received,
     allowance: Allowance,
@@ -189,6 +191,7 @@ impl Ingest {
         };
         let mut sorted = Sorted { rows: EncodedRows::with_capacity(bytes.min(ROWS_RESERVED_MAX)), ..Sorted::default() };
         let mut receipt = Receipt::default();
+        let suppression = self.suppression.version();
         let suppressed = self.suppression.of(sender.tenant);
         for event in events {
             let scrubbed = event?.and_then(|raw| {
@@ -211,6 +214,7 @@ impl Ingest {
             origins: sorted.origins,
             aside,
             rejected: sorted.rejected,
+            suppression,
             receipt: PolicyReceipt::new(Arc::clone(scrubber.policy_hash_text()), receipt),
             books,
             allowance,
@@ -254,14 +258,27 @@ impl Ingest {
     fn stage(&self, mut prepared: Prepared, claim: Option<&Claim>, batch: &mut Batch) -> (Answer, Books) {
         let mut outcomes: Vec<(usize, Outcome)> = Vec::new();
         let Prepared { sender, policy, received, rows, origins, .. } = &prepared;
+        let listed = self.suppression.listed_since(prepared.suppression, sender.tenant);
+        let theirs = listed.as_ref().map_or_else(Vec::new, |list| list.recent().among(rows));
+        let suppressed = || Outcome::Rejected(Refusal::whole(Reason::Suppressed));
         self.store.stage(sender.tenant, *policy, rows, |row| {
             let Some((index, id)) = origins.get(row) else { return false };
+            if theirs.get(row) == Some(&true) {
+                outcomes.push((*index, suppressed()));
+                return false;
+            }
             let new = id.is_none_or(|id| self.dedupe.admit(id, *received));
             outcomes.push((*index, if new { Outcome::Accepted } else { Outcome::Duplicate }));
             new
         });
         for Aside { index, id, refusal, row } in prepared.aside.drain(..) {
-            if id.is_none_or(|id| self.dedupe.admit(id, prepared.received)) {
+            // A row that cannot be looked at is not kept.
+            let is_theirs = |list: &Arc<List>| {
+                self.quarantine.is_about(prepared.sender.tenant, &row, list.recent()).unwrap_or(true)
+            };
+            if listed.as_ref().is_some_and(is_theirs) {
+                outcomes.push((index, suppressed()));
+            } else if id.is_none_or(|id| self.dedupe.admit(id, prepared.received)) {
                 self.quarantine.stage(batch, prepared.sender.tenant, prepared.received, row);
                 outcomes.push((index, Outcome::Quarantined(refusal)));
             } else {
