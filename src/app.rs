@@ -39,6 +39,7 @@ use crate::http::Services;
 use crate::http::body::BodyBudget;
 use crate::id::Entropy;
 use crate::ingest::Ingest;
+use crate::ingest::arrival::Arrivals;
 use crate::ingest::dedupe::Dedupe;
 use crate::ingest::epoch::Epochs;
 use crate::ingest::idempotency::Idempotency;
@@ -288,6 +289,7 @@ impl Gateway {
                 writer.clone(),
                 Arc::clone(&entropy),
             )),
+            arrivals: Arrivals::after(store.newest_arrival()),
             store,
             writer,
             dedupe,

@@ -113,7 +113,7 @@ impl Circumstances {
                 client_address: extract::client_address(request, services),
                 user_agent: None,
                 signals: extract::signals(request.headers()),
-                received: services.clock.now(),
+                received: services.ingest.arrivals.at(services.clock.now()),
             },
         }
     }

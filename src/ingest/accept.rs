@@ -23,6 +23,7 @@ use crate::protocol::{self, DecodeError};
 use crate::store::{EncodedRows, POLICY_MARK_BYTES, Store};
 
 use super::answer::{Answer, Durability, PolicyReceipt};
+use super::arrival::Arrivals;
 use super::dedupe::{Dedupe, IdHash};
 use super::epoch::{self, Epochs};
 use super::idempotency::{Claim, Idempotency};
@@ -120,6 +121,8 @@ pub struct Ingest {
     pub store: Arc<Store>,
     /// How they get there.
     pub writer: Writer,
+    /// When events arrive.
+    pub arrivals: Arrivals,
     /// Event ids seen.
     pub dedupe: Arc<Dedupe>,
     /// Requests seen.

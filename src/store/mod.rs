@@ -412,6 +412,13 @@ impl Store {
         Ok(arrived)
     }
 
+    /// When the newest row arrived that is there.
+    pub fn newest_arrival(&self) -> Option<Millis> {
+        let shelf = self.shelf();
+        let sealed = shelf.runs.all().map(|run| run.spans.received.1).max();
+        sealed.max(shelf.open.newest_arrival())
+    }
+
     /// How much is held.
     pub fn usage(&self) -> Usage {
         let journal_bytes = self.tail().journal.bytes();

@@ -124,7 +124,9 @@ impl Store {
                 break;
             }
             rows += bucket_rows;
-            rewrite.rollups.extend(self.roll_up(bucket, &runs)?);
+            // A clock that was set back puts rows into a bucket that was closed: what was counted then is not counted again.
+            let uncounted: Vec<_> = runs.iter().filter(|run| !run.rolled).cloned().collect();
+            rewrite.rollups.extend(self.roll_up(bucket, &uncounted)?);
             let (small, large): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| !run.settled);
             rewrite.added.extend(large.iter().map(|run| Arc::new(closed((**run).clone()))));
             match small.as_slice() {
