@@ -325,6 +325,7 @@ impl Gateway {
             ready: AtomicBool::new(false),
             metrics_door: settings::metrics_door(config),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
+            working: Arc::new(()),
             sql: Engine::new(settings::sql(config))
                 .map_err(|source| Error::System { what: "SQL cannot be set up", source })?,
         });

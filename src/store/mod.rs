@@ -432,6 +432,7 @@ impl Store {
             runs: shelf.runs.count(),
             blocks_opened: self.reader.blocks_opened(),
             cached_bytes: self.reader.cached_bytes(),
+            query_bytes: self.reader.held_bytes(),
             journal_bytes,
         }
     }
@@ -517,6 +518,8 @@ pub struct Usage {
     pub blocks_opened: u64,
     /// Memory of decoded columns that are remembered.
     pub cached_bytes: u64,
+    /// Memory of what queries hold.
+    pub query_bytes: usize,
     /// Bytes in the journal.
     pub journal_bytes: u64,
 }

@@ -27,6 +27,7 @@ mod erasure;
 mod export;
 mod format;
 mod journey;
+mod leaving;
 mod limits;
 mod questions;
 mod sql;
