@@ -26,7 +26,7 @@ use super::error::Problem;
 use super::questions::Gone;
 
 /// Pieces that wait for a slow client.
-const PIECES_AHEAD: usize = 4;
+const PIECES_AHEAD: usize = 2;
 
 /// The right to make one such body.
 pub(super) struct Place {

@@ -29,6 +29,7 @@ mod format;
 mod journey;
 mod leaving;
 mod limits;
+mod memory;
 mod questions;
 mod sql;
 mod tenants;

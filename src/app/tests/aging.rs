@@ -272,3 +272,35 @@ fn arrival_goes_on_after_a_restart_where_it_was() {
     assert_eq!(arrival(&house, 60_000), NOW, "known from sealed runs");
     assert_eq!(arrival(&house, 2 * HOUR_MS), NOW.plus(-2 * HOUR_MS));
 }
+
+#[test]
+fn a_bucket_with_more_small_runs_than_fit_into_memory_is_merged_in_steps() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = ("TIDEGATE__STORE__MEMORY_MAX".to_owned(), "32MiB".to_owned());
+    let overrides = Overrides { data: Some(dir.path().to_owned()), ..Overrides::default() };
+    let house = House::open_with(config::load(&overrides, [small]).unwrap(), NOW).unwrap();
+    // Texts that do not become smaller on the disk: 100 KiB a run, and half a MiB may be merged at a time.
+    let text = |n: u64| -> String {
+        let seeds = (0..32).map(|word: u64| blake3::hash(&[n.to_le_bytes(), word.to_le_bytes()].concat()));
+        seeds.map(|hash| hash.to_hex().to_string()).collect()
+    };
+    let event = |n: u64| json!({"type": "custom", "attributes": {"n": n, "text": text(n)}});
+    for first in (0..1000).step_by(100) {
+        assert_eq!(house.send_as(house.tenant(), &(first..first + 100).map(event).collect()).accepted, 100);
+        house.seal();
+    }
+    house.clock.advance(30 * HOUR_MS);
+    let store = &house.gateway.services.ingest.store;
+    let step = store.close_buckets(house.now()).unwrap();
+    let merged: u64 = step.removed().iter().map(|run| run.bytes).sum();
+    assert!((1..=512 << 10).contains(&merged), "{merged} bytes at once");
+    store.abandon_rewrite(&step);
+    house.close_buckets();
+    let runs = house.vault().deks().len();
+    assert!((2..6).contains(&runs), "{runs} runs are left of ten");
+    let parts = store.read(house.tenant(), EVER.0, EVER.1, house.now());
+    assert_eq!(parts.iter().map(crate::store::Part::rows_max).sum::<usize>(), 1000);
+    assert!(store.close_buckets(house.now()).unwrap().is_empty(), "it is closed");
+    house.close();
+    fsck(dir.path()).unwrap();
+}
