@@ -39,6 +39,7 @@ use crate::http::Services;
 use crate::http::body::BodyBudget;
 use crate::id::Entropy;
 use crate::ingest::Ingest;
+use crate::ingest::arrival::Arrivals;
 use crate::ingest::dedupe::Dedupe;
 use crate::ingest::epoch::{self, Epochs};
 use crate::ingest::idempotency::Idempotency;
@@ -326,6 +327,7 @@ impl Gateway {
                 writer: writer.clone(),
                 entropy: Arc::clone(&entropy),
             })),
+            arrivals: Arrivals::after(store.newest_arrival()),
             store,
             writer,
             dedupe,
@@ -372,6 +374,7 @@ impl Gateway {
             metrics_door: settings::metrics_door(config),
             monitored: ArcSwap::from_pointee(settings::monitor(config)),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
+            working: Arc::new(()),
             sql: Engine::new(settings::sql(config))
                 .map_err(|source| Error::System { what: "SQL cannot be set up", source })?,
         });

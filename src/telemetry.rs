@@ -114,6 +114,12 @@ pub struct Reading {
     pub journal_bytes: u64,
     /// Bytes waiting for the writer.
     pub queued_bytes: usize,
+    /// Requests that have no answer yet.
+    pub requests: usize,
+    /// Questions and exports that are worked on.
+    pub questions: usize,
+    /// Bytes that they hold.
+    pub question_bytes: usize,
     /// Event ids remembered, and forgotten before their time.
     pub dedupe: (usize, u64),
     /// Audit records written.
@@ -128,6 +134,10 @@ pub struct Reading {
 pub struct Metrics {
     registry: Registry,
     requests: Family<Request, Counter>,
+    abandoned: Counter,
+    requests_in_flight: Gauge,
+    questions: Gauge,
+    question_bytes: Gauge,
     seconds: Family<Route, Histogram, fn() -> Histogram>,
     commits: Histogram,
     group_size: Histogram,
@@ -167,6 +177,10 @@ impl Default for Metrics {
         let mut metrics = Metrics {
             registry: Registry::with_prefix("tidegate"),
             requests: Family::default(),
+            abandoned: Counter::default(),
+            requests_in_flight: Gauge::default(),
+            questions: Gauge::default(),
+            question_bytes: Gauge::default(),
             seconds: Family::new_with_constructor(latency as fn() -> Histogram),
             commits: latency(),
             group_size: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
@@ -204,6 +218,10 @@ impl Metrics {
     fn register(&mut self) {
         let r = &mut self.registry;
         r.register("http_requests", "Requests by route pattern, method and status", self.requests.clone());
+        r.register("http_abandoned", "Requests whose client left before the answer", self.abandoned.clone());
+        r.register("http_in_flight", "Requests that have no answer yet", self.requests_in_flight.clone());
+        r.register("queries_running", "Questions and exports that are worked on", self.questions.clone());
+        r.register("query_bytes", "Memory held by questions and exports", self.question_bytes.clone());
         r.register_with_unit("http", "Time to answer", Unit::Seconds, self.seconds.clone());
         r.register_with_unit("commit", "Time to write and sync a commit group", Unit::Seconds, self.commits.clone());
         r.register("commit_group_size", "Submissions in a commit group", self.group_size.clone());
@@ -242,6 +260,11 @@ impl Metrics {
         let labels = Request { route, method, status };
         self.requests.get_or_create(&labels).inc();
         self.seconds.get_or_create(&Route { route: labels.route }).observe(took.as_secs_f64());
+    }
+
+    /// Counts a request whose client left before the answer.
+    pub fn abandoned(&self) {
+        self.abandoned.inc();
     }
 
     /// Counts a commit group.
@@ -290,6 +313,9 @@ impl Metrics {
             ended("rejected", reason.code(), n);
         }
         let whole = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        self.requests_in_flight.set(whole(reading.requests));
+        self.questions.set(whole(reading.questions));
+        self.question_bytes.set(whole(reading.question_bytes));
         self.imbalance.set(reading.balance.imbalance());
         self.in_flight.set(in_flight as i64);
         self.poisoned.set(i64::from(reading.poisoned));

@@ -29,6 +29,8 @@
 //! cargo bench -- tsdb load requests DIR                durable, sealed, merged, rolled up; --in-flight 8 --arrival nightly|live --journal-only --requests N
 //! cargo bench -- tsdb query DIR --session S            the fifteen questions; --answers --passes 3 --only q01_summary_24h,...
 //! cargo bench -- tsdb erase DIR                        one user of the largest tenant
+//! cargo bench -- tsdb http requests DIR                the same bulk over HTTP, by the real binary; --in-flight 8
+//! cargo bench -- tsdb shred DIR                        a day of one tenant; --tenant t00000
 //! cargo bench -- tsdb drop DIR                         a day, then everything
 //! cargo bench -- tsdb replay requests DIR              a start with 150,000 events in the journal
 //! ```

@@ -1,12 +1,13 @@
 //! The store against its goals: a million events through the real rooms, in this process, and what they cost then and later.
 //!
 //! [`map`] turns the generator's lines into requests of the native protocol, [`house`] opens the gateway on a directory with a clock that is moved
-//! by hand, and [`load`], [`ask`] and [`change`] measure. Every measurement is one JSON object on a line of standard output, so that
+//! by hand, and [`load`], [`ask`] and [`change`] measure; [`http`] does the same through the real binary's sockets. Every measurement is one JSON object on a line of standard output, so that
 //! `benches/peers` can put them beside those of other engines. What is counted is in [`measure`].
 
 mod ask;
 mod change;
 mod house;
+mod http;
 mod load;
 mod map;
 mod measure;
@@ -27,10 +28,12 @@ pub(crate) fn run(arguments: &[String], options: &Options<'_>) -> Result<(), Box
             map::write(path(1, "the events")?, path(2, "the file to write")?, options.number("--batch", 250)?)
         }
         Some("load") => load::run(path(1, "the requests")?, path(2, "a directory")?, &load::Plan::new(options)?),
+        Some("http") => http::run(path(1, "the requests")?, path(2, "a directory")?, options),
         Some("query") => ask::run(path(1, "a directory")?, options),
         Some("replay") => change::replay(path(1, "the requests")?, path(2, "a directory")?),
         Some("erase") => change::erase(path(1, "a directory")?, options),
+        Some("shred") => change::shred(path(1, "a directory")?, options),
         Some("drop") => change::drop_days(path(1, "a directory")?),
-        Some(_) | None => Err("tsdb: one of map, load, query, replay, erase, drop".into()),
+        Some(_) | None => Err("tsdb: one of map, load, http, query, replay, erase, shred, drop".into()),
     }
 }

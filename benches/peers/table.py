@@ -47,6 +47,8 @@ def storage() -> None:
     line("bulk, events/CPU-s", ours, "chdb", chdb, ">= 1.3", ours >= 1.3 * chdb)
     merged = median("load", "chdb", lambda m: m["events"] / m["finished_cpu"])
     line("bulk, its merges counted as well", ours, "chdb", merged, ">= 1.3", ours >= 1.3 * merged)
+    http = median("http", OURS, rate)
+    line("bulk over HTTP, events/CPU-s", http, "chdb", chdb, ">= 0.8", http >= 0.8 * chdb)
     journals = [m for m in measured if m["mode"] == "load" and m["engine"] == OURS and m["runs"] == 0 and m["wall"] > 0]
     batch = statistics.median(rate(m) for m in journals if m["requests"] == 2000) if journals else math.nan
     postgres, synced = median("batch", "postgres", rate), median("batch", "chdb", rate)
@@ -67,6 +69,9 @@ def storage() -> None:
     line("replay, events/CPU-s", replay, "goal", 300_000, ">= 1", replay >= 300_000)
     share = 100 * median("erase", None, lambda m: m["share"])
     line("erasing a user, % of bytes rewritten", share, "goal", 5, "<= 1", share <= 5)
+    shred = 1000 * median("shred", None, lambda m: m["wall"])
+    rewritten = median("shred", None, lambda m: m["bytes_rewritten"])
+    line("shredding a tenant-day, ms", shred, "goal", 100, "<= 1", shred <= 100 and rewritten == 0)
     drop = 1000 * median("drop", None, lambda m: m["wall"], what="one day")
     line("dropping a day, ms", drop, "goal", 100, "<= 1", drop <= 100)
 

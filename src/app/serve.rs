@@ -70,6 +70,9 @@ async fn listen(
     .keep_alive(config.server.keep_alive)
     .client_request_timeout(config.server.client_request_timeout)
     .shutdown_timeout(config.server.shutdown_timeout.as_secs())
+    // A client that closes its connection is gone, and what it asked for ends: its handler is dropped. One that only closes its own side and still
+    // waits for an answer cannot be told from it, and gets none.
+    .h1_allow_half_closed(false)
     .disable_signals();
     let failed = |what| move |source| Error::System { what, source };
     let server = match &config.server.tls {

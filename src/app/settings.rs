@@ -187,6 +187,7 @@ pub(super) fn live(config: &Config, directory: &Directory) -> Live {
         sql_rows_max: config.query.sql_rows_max,
         sql_answer_max: bytes(config.query.sql_answer_max),
         query_timeout_ms: u64::try_from(config.query.timeout.as_millis()).unwrap_or(u64::MAX),
+        export_timeout: config.query.export_timeout,
         requests_max: config.limits.concurrent_requests_max,
         projects: projects(config, directory),
         limits_text: limits_text(&config.limits),

@@ -32,7 +32,7 @@ use crate::config::{self, Config, Overrides};
 use crate::id::{Entropy, SystemEntropy, TenantId};
 use crate::ingest::answer::Answer;
 use crate::ingest::suppression::Named;
-use crate::ingest::{Ack, Context, Sender};
+use crate::ingest::{Ack, Context, Prepared, Sender};
 use crate::keys::{KeyFile, KeyKind, SigningKey, Vault};
 use crate::kv::Family;
 use crate::privacy::Signals;
@@ -112,7 +112,11 @@ impl House {
     }
 
     fn send_as(&self, tenant: TenantId, events: &Value) -> Answer {
-        let ingest = &self.gateway.services.ingest;
+        self.commit(self.prepared(tenant, events))
+    }
+
+    /// Events that are clean and wait to be committed.
+    fn prepared(&self, tenant: TenantId, events: &Value) -> Prepared {
         let context = Context {
             client_address: None,
             user_agent: None,
@@ -121,8 +125,12 @@ impl House {
             lists_redactions: false,
         };
         let sender = Sender { tenant, key: None };
-        let prepared = ingest.prepare(sender, events.to_string().as_bytes(), Form::Json, &context).unwrap();
-        block_on(ingest.commit(prepared, Ack::Synced, None)).unwrap()
+        let ingest = &self.gateway.services.ingest;
+        ingest.prepare(sender, events.to_string().as_bytes(), Form::Json, &context).unwrap()
+    }
+
+    fn commit(&self, prepared: Prepared) -> Answer {
+        block_on(self.gateway.services.ingest.commit(prepared, Ack::Synced, None)).unwrap()
     }
 
     /// Sends events by their numbers; all of them must be taken.
@@ -170,17 +178,20 @@ impl House {
 
     /// Has an erasure accepted as the route does it.
     fn ask_erasure(&self, name: &str) {
+        block_on(self.asked_erasure(name));
+    }
+
+    async fn asked_erasure(&self, name: &str) {
         let ingest = &self.gateway.services.ingest;
         let users = ingest.epochs.user_pseudonyms(self.tenant(), name, self.now(), 0).unwrap();
         let subjects = Subjects { users, ..Subjects::default() };
+        let listing = ingest.suppression.prepare(self.tenant(), Named::User(name), subjects.clone()).unwrap();
         let erasure = Erasure { tenant: self.tenant(), number: 7, subjects };
-        let listing = Arc::new(ingest.suppression.prepare(self.tenant(), Named::User(name)).unwrap());
-        let (suppression, staged) = (Arc::clone(&ingest.suppression), Arc::clone(&listing));
+        let suppression = Arc::clone(&ingest.suppression);
         let accepted = self.upkeep().accept_erasure(erasure, "test".to_owned(), self.now(), move |batch| {
-            suppression.stage(&staged, batch);
+            suppression.stage(&listing, batch);
         });
-        block_on(accepted).unwrap();
-        ingest.suppression.show(&listing).unwrap();
+        accepted.await.unwrap();
     }
 
     /// Does what was accepted; rows that are gone.

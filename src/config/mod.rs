@@ -351,6 +351,8 @@ pub struct QueryConfig {
     pub rows_max: u64,
     /// Time that one question may take.
     pub timeout: Duration,
+    /// Time that one export may take.
+    pub export_timeout: Duration,
     /// People that a cell split by people is about at least; 1 shows all.
     pub disclosure_k: u64,
     /// Rows of one answer to SQL.

@@ -349,6 +349,7 @@ fn query(mut section: Section<'_>) -> QueryConfig {
         limit_max: section.count("limit_max", 1..=1_000_000),
         rows_max: section.count("rows_max", 1_000..=1_000_000_000_000),
         timeout: section.duration("timeout", "100ms", "1h"),
+        export_timeout: section.duration("export_timeout", "100ms", "24h"),
         disclosure_k: section.count("disclosure_k", 1..=1_000),
         sql_rows_max: section.count("sql_rows_max", 1..=1_000_000),
         sql_answer_max: section.size("sql_answer_max", "1KiB", "256MiB"),

@@ -24,11 +24,15 @@ pub async fn post(
     payload: web::Payload,
     services: web::Data<Services>,
 ) -> Result<HttpResponse, Problem> {
-    match take(&request, payload, &services).await {
-        Ok(outcome) => Ok(accepted(&outcome)),
-        Err(problem) if problem.is_transient() => Err(problem),
-        Err(problem) => Ok(accepted(&outcome_of(&services, &problem))),
-    }
+    let taken = request.clone();
+    let work = async move {
+        match take(&taken, payload, &services).await {
+            Ok(outcome) => Ok(accepted(&outcome)),
+            Err(problem) if problem.is_transient() => Err(problem),
+            Err(problem) => Ok(accepted(&outcome_of(&services, &problem))),
+        }
+    };
+    body::to_the_end(&request, work).await
 }
 
 async fn take(request: &HttpRequest, payload: web::Payload, services: &Services) -> Result<String, Problem> {

@@ -2,13 +2,15 @@
 //!
 //! A body is read chunk by chunk up to its limit, under a deadline of its own, and inflated by ourselves through a bounded reader: the
 //! framework never inflates anything. Memory for all bodies together comes out of one budget; without it the answer is 503.
+//!
+//! A client that has sent its whole request and leaves without waiting has sent its events all the same: [`to_the_end`] takes them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, web};
+use actix_web::{HttpRequest, HttpResponse, rt, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 
@@ -81,6 +83,30 @@ impl std::ops::Deref for Body {
     }
 }
 
+/// Bodies that are not compressed and up to this size are decoded and scrubbed where they arrive; others on other threads, so that one large
+/// request does not hold up the small ones on its connection's thread.
+pub const INLINE_BYTES_MAX: usize = 256 << 10;
+
+/// Takes the events of a request. `work` ends when the client leaves; but once the body has arrived, its events are taken. A small body is decoded and
+/// handed to the writer in the moment in which its last byte arrives; any other takes a while, and has a task of its own that nobody's leaving ends.
+///
+/// # Errors
+/// Those of `work`.
+pub async fn to_the_end(
+    request: &HttpRequest,
+    work: impl Future<Output = Result<HttpResponse, Problem>> + 'static,
+) -> Result<HttpResponse, Problem> {
+    let is_small = announced(request).is_some_and(|length| length <= INLINE_BYTES_MAX);
+    if is_small && header(request, "content-encoding").is_none() {
+        return work.await;
+    }
+    rt::spawn(work).await.map_err(|_| Problem::overloaded("the gateway is shutting down"))?
+}
+
+fn announced(request: &HttpRequest) -> Option<usize> {
+    header(request, "content-length").and_then(|length| length.parse().ok())
+}
+
 /// Reads and inflates the body of a request.
 pub async fn read(
     request: &HttpRequest,
@@ -89,7 +115,7 @@ pub async fn read(
     budget: &BodyBudget,
 ) -> Result<Body, Problem> {
     let encoding = Encoding::from_header(header(request, "content-encoding"))?;
-    let announced = header(request, "content-length").and_then(|length| length.parse::<usize>().ok());
+    let announced = announced(request);
     if announced.is_some_and(|length| length > limits.sent_max) {
         return Err(too_large(limits));
     }
@@ -152,8 +178,9 @@ async fn inflate_within(
     const INLINE_MAX: usize = 1 << 20;
     let share = budget.take(most)?;
     let started = Instant::now();
-    let work = move || inflate(encoding, &sent, most, &mut || started.elapsed() > limits.timeout);
-    let bytes = if most <= INLINE_MAX {
+    // The share goes along: the work goes on when the client leaves, and holds the memory until it ends.
+    let work = move || (inflate(encoding, &sent, most, &mut || started.elapsed() > limits.timeout), share);
+    let (bytes, share) = if most <= INLINE_MAX {
         work()
     } else {
         web::block(work).await.map_err(|_| Problem::overloaded("the gateway is shutting down"))?

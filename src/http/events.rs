@@ -12,16 +12,21 @@ use crate::limit::Allowance;
 use crate::protocol::native::Form;
 
 use super::Services;
-use super::body::{self, Body};
+use super::body::{self, Body, INLINE_BYTES_MAX};
 use super::error::Problem;
 use super::extract::{self, Pairs, header};
 
-/// Bodies up to this size are decoded and scrubbed where they arrive; larger ones on another thread, so that one large request does not
-/// hold up the small ones on its connection's thread.
-const INLINE_BYTES_MAX: usize = 256 << 10;
-
 /// Takes events: an object, an array, or NDJSON.
 pub async fn post(
+    request: HttpRequest,
+    payload: web::Payload,
+    services: web::Data<Services>,
+) -> Result<HttpResponse, Problem> {
+    let work = take(request.clone(), payload, services);
+    body::to_the_end(&request, work).await
+}
+
+async fn take(
     request: HttpRequest,
     payload: web::Payload,
     services: web::Data<Services>,
@@ -126,7 +131,7 @@ impl Circumstances {
                 client_address: extract::client_address(request, services),
                 user_agent: None,
                 signals: extract::signals(request.headers()),
-                received: services.clock.now(),
+                received: services.ingest.arrivals.at(services.clock.now()),
                 lists_redactions: false,
             },
         }

@@ -2,16 +2,10 @@
 //!
 //! With `limit` it comes in pages: the header `Tidegate-Next-Cursor`, sent before the first byte of the file, names the next one, and a page
 //! that broke off is asked for again with the cursor that began it. Without, everything comes at once. An answer that broke off has no end
-//! of its transfer encoding; clients see that.
-
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+//! of its transfer encoding; clients see that. So do those whose export took longer than `query.export_timeout`.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use bytes::Bytes;
-use futures_util::StreamExt;
-use futures_util::stream::{self, LocalBoxStream};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::audit::{Action, Subject};
 use crate::auth::scope;
@@ -23,10 +17,9 @@ use crate::query::{self, Params, Question, Scan};
 use super::Services;
 use super::error::Problem;
 use super::extract::{self, Pairs};
-use super::questions::{Asked, Gone, rows_entry};
+use super::pieces::{Pieces, Place};
+use super::questions::{Asked, rows_entry};
 
-/// Pieces that wait for a slow client.
-const PIECES_AHEAD: usize = 4;
 /// The largest page.
 const PAGE_ROWS_MAX: usize = 1_000_000;
 
@@ -72,8 +65,7 @@ impl Order {
 
 /// Exports events.
 pub async fn get(request: HttpRequest, services: web::Data<Services>) -> Result<HttpResponse, Problem> {
-    let place = Arc::clone(&services.exports).try_acquire_owned();
-    let place = place.map_err(|_| Problem::overloaded("too many exports are under way; try again later"))?;
+    let place = Place::take(&services)?;
     let mut pairs = Pairs::of(&request)?;
     let grant = extract::grant::<scope::Export>(&request, &services, &mut pairs)?;
     let asked = Asked::now(&services, grant.tenant());
@@ -94,24 +86,18 @@ pub async fn get(request: HttpRequest, services: web::Data<Services>) -> Result<
     Ok(response.streaming(body))
 }
 
-type Piece = Result<Bytes, std::io::Error>;
-
 /// Sets the work going on a thread of its own, and answers once it is known where the page ends.
 async fn begin(
     services: &Services,
     asked: Asked,
     params: Params,
     order: Order,
-    place: OwnedSemaphorePermit,
-) -> Result<(Option<String>, LocalBoxStream<'static, Piece>), Problem> {
-    let gone = Gone::default();
-    let left = Arc::clone(&gone.0);
+    place: Place,
+) -> Result<(Option<String>, Pieces), Problem> {
     let parts = services.ingest.store.read(asked.tenant, params.from, params.to, asked.now);
-    let (to_client, pieces) = mpsc::channel::<Piece>(PIECES_AHEAD);
     let (say_page, page) = oneshot::channel();
-    // Detached on purpose: the pieces go through the channel, and a client that leaves closes it.
-    drop(web::block(move || {
-        let stop = || left.load(Ordering::Relaxed);
+    let body = Pieces::begin(place, move |outlet| {
+        let stop = || outlet.is_over();
         let work = Scan::new(&parts, u64::MAX).map(|scan| scan.stopped_by(&stop)).and_then(|scan| {
             let page = match order.limit {
                 Some(limit) => Page::beginning(&scan, order.cursor, limit, asked.now)?,
@@ -124,25 +110,16 @@ async fn begin(
             Err(error) => {
                 // Whoever has left needs no answer.
                 let _ = say_page.send(Err(error));
-                return;
+                return Ok(());
             }
         };
         if say_page.send(Ok(page.next_cursor())).is_err() {
-            return;
+            return Ok(());
         }
         let dump = Dump { params, page, format: order.format, columns: order.columns };
-        let mut give = |piece: Vec<u8>| to_client.blocking_send(Ok(Bytes::from(piece))).is_ok();
-        if let Err(error) = dump.write(&scan, &mut give) {
-            // The answer has begun: breaking it off is the only honest way left to say that it is not whole.
-            tracing::warn!(error = &error as &dyn std::error::Error, "an export was broken off");
-            let _ = to_client.blocking_send(Err(std::io::Error::other(error)));
-        }
-    }));
+        dump.write(&scan, &mut |piece| outlet.give(piece))
+    });
     let answered: Result<_, query::Error> =
         page.await.map_err(|_| Problem::overloaded("the gateway is shutting down"))?;
-    let body = stream::unfold((pieces, gone, place), |(mut pieces, gone, place)| async move {
-        let piece = pieces.recv().await?;
-        Some((piece, (pieces, gone, place)))
-    });
-    Ok((answered?, body.boxed_local()))
+    Ok((answered?, body))
 }

@@ -32,13 +32,16 @@ pub async fn observe(
     let services = request.app_data::<web::Data<Services>>().cloned();
     let services = services.ok_or_else(|| Problem::overloaded("the gateway is starting"))?;
     let method = method_label(request.method());
-    let mut response = match Place::take(&services, request.path()) {
-        Some(_place) => next.call(request).await?,
+    let unanswered = Unanswered(&services);
+    let answered = match Place::take(&services, request.path()) {
+        Some(_place) => next.call(request).await,
         None => {
             let problem = Problem::overloaded("too many requests are being served; try again later");
-            request.into_response(problem.error_response())
+            Ok(request.into_response(problem.error_response()))
         }
     };
+    std::mem::forget(unanswered);
+    let mut response = answered?;
     let label = response.request().app_data::<Label>();
     let route = label.map_or_else(|| Arc::from(NO_ROUTE), |label| Arc::clone(&label.0));
     services.metrics.answered(route, method, response.status().as_u16(), started.elapsed());
@@ -70,6 +73,15 @@ impl Drop for Place<'_> {
         if let Some(services) = self.0 {
             services.in_flight.fetch_sub(1, Ordering::Relaxed);
         }
+    }
+}
+
+/// A request without an answer: dropped when its client has left, and the handler with it.
+struct Unanswered<'s>(&'s Services);
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.0.metrics.abandoned();
     }
 }
 

@@ -1,7 +1,12 @@
 //! The HTTP rim: requests in, answers out.
 //!
-//! Reading order: every route in one table ([`routes`]); what all handlers share ([`Services`], [`extract`], [`body`], [`error`], [`middleware`]); then a
-//! file per resource. A handler extracts, asks one use-case and maps the answer; it decides nothing else.
+//! Reading order: every route in one table ([`routes`]); what all handlers share ([`Services`], [`extract`], [`body`], [`pieces`], [`error`],
+//! [`middleware`]); then a file per resource. A handler extracts, asks one use-case and maps the answer; it decides nothing else.
+//!
+//! When a client closes its connection, its handler is dropped wherever it waits. So nothing that must be finished waits in a handler: a change is
+//! submitted to the writer whole, with what is to follow once it is durable (`Writer::commit_then`); events go to the end once they have arrived
+//! ([`body::to_the_end`]); and questions hold a flag that tells their threads that nobody waits any more. Over HTTP/2 a dropped stream is noticed only with
+//! the next byte that is sent on it: there a question ends by its time limit at the latest.
 
 mod agentcat;
 pub mod body;
@@ -14,6 +19,7 @@ mod findings;
 mod first_users;
 pub mod middleware;
 mod ops;
+mod pieces;
 mod privacy;
 mod proofs;
 mod questions;
@@ -24,6 +30,7 @@ mod subjects;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
@@ -65,6 +72,8 @@ pub struct Live {
     pub sql_answer_max: usize,
     /// How long a question may take, in milliseconds.
     pub query_timeout_ms: u64,
+    /// How long an export may take, its client's reading included.
+    pub export_timeout: Duration,
     /// Requests served at one time.
     pub requests_max: usize,
     /// AgentCat's `project_id` to tenant.
@@ -113,6 +122,8 @@ pub struct Services {
     pub exports: Arc<Semaphore>,
     /// Answers SQL.
     pub sql: Engine,
+    /// Held by every thread that works on a question or an export, whether its client is still there or not.
+    pub working: Arc<()>,
 }
 
 /// Who may read `/metrics`.
@@ -143,6 +154,9 @@ impl Services {
             cached_bytes: usage.cached_bytes,
             journal_bytes: usage.journal_bytes,
             queued_bytes: ingest.writer.queued_bytes(),
+            requests: self.in_flight.load(Ordering::Relaxed),
+            questions: Arc::strong_count(&self.working) - 1 + self.sql.running(),
+            question_bytes: usage.query_bytes + self.sql.memory(),
             dedupe: (ingest.dedupe.len(), ingest.dedupe.forgotten()),
             leaves: self.trail.leaves(),
             monitored_rows: self.monitor.rows(),

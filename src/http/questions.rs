@@ -220,9 +220,11 @@ pub(super) async fn ask<T: Send + 'static>(
     answer: impl Fn(&Scan<'_>, &Asked) -> Result<T, query::Error> + Send + 'static,
 ) -> Result<T, Problem> {
     let ingest = Arc::clone(&services.ingest);
+    let working = Arc::clone(&services.working);
     let gone = Gone::default();
     let left = Arc::clone(&gone.0);
     let work = move || {
+        let _working = working;
         let started = Instant::now();
         let stop = || left.load(Ordering::Relaxed) || started.elapsed() > asked.timeout;
         query::retried(|| {

@@ -66,17 +66,14 @@ pub async fn create(
             }
         }
     }
-    let listing = ingest.suppression.prepare(tenant, named)?;
+    let listing = ingest.suppression.prepare(tenant, named, subjects.clone())?;
     let erasure = Erasure { tenant, number: u64::from_le_bytes(random(&*services.desk.entropy)), subjects };
     let id = request_id(erasure.number);
     let suppression = Arc::clone(&ingest.suppression);
-    let listing = Arc::new(listing);
-    let staged = Arc::clone(&listing);
     let accepted = services.upkeep.accept_erasure(erasure, grant.principal().name(), now, move |batch| {
-        suppression.stage(&staged, batch);
+        suppression.stage(&listing, batch);
     });
     accepted.await?;
-    ingest.suppression.show(&listing)?;
     let place = format!("/v1/subjects/requests/{id}");
     Ok(HttpResponse::Accepted().insert_header(("Location", place)).json(json!({ "id": id, "status": "received" })))
 }

@@ -23,13 +23,14 @@ use crate::protocol::{self, DecodeError};
 use crate::store::{EncodedRows, POLICY_MARK_BYTES, Store};
 
 use super::answer::{Answer, Durability, PolicyReceipt};
+use super::arrival::Arrivals;
 use super::dedupe::{Dedupe, IdHash};
 use super::epoch::{self, Epochs};
 use super::idempotency::{Claim, Idempotency};
 use super::ledger::{Ledger, Received};
 use super::policies::{Broken, Policies};
 use super::quarantine::{Quarantine, Sealed};
-use super::suppression::Suppression;
+use super::suppression::{List, Suppression};
 
 /// Rows are rarely larger than the text that they came from; memory for them is reserved up to this.
 const ROWS_RESERVED_MAX: usize = 1 << 20;
@@ -128,6 +129,8 @@ pub struct Ingest {
     pub store: Arc<Store>,
     /// How they get there.
     pub writer: Writer,
+    /// When events arrive.
+    pub arrivals: Arrivals,
     /// Event ids seen.
     pub dedupe: Arc<Dedupe>,
     /// Requests seen.
@@ -150,6 +153,8 @@ pub struct Prepared {
     origins: Vec<(usize, Option<IdHash>)>,
     aside: Vec<Aside<Sealed>>,
     rejected: Vec<(usize, Refusal)>,
+    /// How many entries the suppression lists had when the events were compared with them.
+    suppression: u64,
     receipt: PolicyReceipt,
     books: Received,
     allowance: Allowance,
@@ -200,6 +205,7 @@ impl Ingest {
         };
         let mut sorted = Sorted { rows: EncodedRows::with_capacity(bytes.min(ROWS_RESERVED_MAX)), ..Sorted::default() };
         let mut receipt = if context.lists_redactions { Receipt::traced() } else { Receipt::default() };
+        let suppression = self.suppression.version();
         let suppressed = self.suppression.of(sender.tenant);
         for (index, event) in events.into_iter().enumerate() {
             receipt.begin(index);
@@ -223,6 +229,7 @@ impl Ingest {
             origins: sorted.origins,
             aside,
             rejected: sorted.rejected,
+            suppression,
             receipt: PolicyReceipt::new(&scrubber, receipt, context.lists_redactions),
             books,
             allowance,
@@ -266,14 +273,27 @@ impl Ingest {
     fn stage(&self, mut prepared: Prepared, claim: Option<&Claim>, batch: &mut Batch) -> (Answer, Books) {
         let mut outcomes: Vec<(usize, Outcome)> = Vec::new();
         let Prepared { sender, policy, received, rows, origins, .. } = &prepared;
+        let listed = self.suppression.listed_since(prepared.suppression, sender.tenant);
+        let theirs = listed.as_ref().map_or_else(Vec::new, |list| list.recent().among(rows));
+        let suppressed = || Outcome::Rejected(Refusal::whole(Reason::Suppressed));
         self.store.stage(sender.tenant, *policy, rows, |row| {
             let Some((index, id)) = origins.get(row) else { return false };
+            if theirs.get(row) == Some(&true) {
+                outcomes.push((*index, suppressed()));
+                return false;
+            }
             let new = id.is_none_or(|id| self.dedupe.admit(id, *received));
             outcomes.push((*index, if new { Outcome::Accepted } else { Outcome::Duplicate }));
             new
         });
         for Aside { index, id, refusal, row } in prepared.aside.drain(..) {
-            if id.is_none_or(|id| self.dedupe.admit(id, prepared.received)) {
+            // A row that cannot be looked at is not kept.
+            let is_theirs = |list: &Arc<List>| {
+                self.quarantine.is_about(prepared.sender.tenant, &row, list.recent()).unwrap_or(true)
+            };
+            if listed.as_ref().is_some_and(is_theirs) {
+                outcomes.push((index, suppressed()));
+            } else if id.is_none_or(|id| self.dedupe.admit(id, prepared.received)) {
                 self.quarantine.stage(batch, prepared.sender.tenant, prepared.received, row);
                 outcomes.push((index, Outcome::Quarantined(refusal)));
             } else {

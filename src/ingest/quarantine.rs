@@ -50,7 +50,7 @@ pub enum Error {
 pub struct Quarantine {
     vault: Arc<Vault>,
     entropy: Arc<dyn Entropy>,
-    /// Numbers the events so that two of one moment do not collide; starts anew with the process, behind what the clock says.
+    /// Numbers the events, so that two of one moment do not collide. Starts anywhere with the process: the clock may say the same moment twice.
     next: AtomicU64,
 }
 
@@ -70,7 +70,8 @@ impl Sealed {
 impl Quarantine {
     /// Seals with keys out of `vault`.
     pub fn new(vault: Arc<Vault>, entropy: Arc<dyn Entropy>) -> Quarantine {
-        Quarantine { vault, entropy, next: AtomicU64::new(0) }
+        let next = AtomicU64::new(u64::from_le_bytes(random(&*entropy)));
+        Quarantine { vault, entropy, next }
     }
 
     /// Seals one encoded row.
@@ -78,6 +79,13 @@ impl Quarantine {
         let key = self.vault.index_key(tenant)?;
         let row = seal::seal(&key, random(&*self.entropy), &context(tenant, reason as u8), row);
         Ok(Sealed { reason, row })
+    }
+
+    /// Whether a sealed row is about some subjects.
+    pub fn is_about(&self, tenant: TenantId, sealed: &Sealed, subjects: &Subjects) -> Result<bool, keys::Error> {
+        let key = self.vault.index_key(tenant)?;
+        let opened = seal::open(&key, &context(tenant, sealed.reason as u8), &sealed.row);
+        Ok(opened.is_ok_and(|row| Row::decode(&row).is_ok_and(|row| subjects.has(&row))))
     }
 
     /// Stages one sealed row. Writer's thread only.

@@ -55,7 +55,7 @@ fn hides(scan: &Scan<'_>, params: &Params, guard: Guard) -> Result<bool, Error> 
     let (mut subjects, mut inside, mut outside) = (Subjects::default(), People::new(), People::new());
     for chunk in scan.chunks(&Subjects::need().and(&filter.need()), open) {
         let chunk = chunk?;
-        let codes = chunk.codes(filter)?;
+        let codes = scan.codes(&chunk, filter)?;
         let mut of_chunk = subjects.of(&chunk);
         for row in chunk.rows() {
             let is_inside = codes.as_ref().is_some_and(|codes| codes.matches(chunk.columns(), row));

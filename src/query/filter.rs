@@ -7,11 +7,12 @@ use crate::clock::Millis;
 use crate::store::Loaded;
 use crate::store::need::Need;
 
+use super::Error;
 use super::batch::{Reader, Source, kept};
 use super::sql::{self, Predicate, need_of};
 
-/// Rows that are looked at in one go.
-const BATCH_ROWS: usize = 8192;
+/// Rows that are looked at in one go: so few that a condition that takes its time with each can be stopped within a moment.
+const BATCH_ROWS: usize = 512;
 
 /// A condition. No `Display`: it may name a person.
 pub struct RowFilter {
@@ -42,16 +43,20 @@ impl RowFilter {
         self.subject_linked
     }
 
-    /// For every row of a part, whether it may be seen and the condition holds.
+    /// For every row of a part, whether it may be seen and the condition holds; `stop()` is asked now and then.
     ///
     /// # Errors
-    /// [`sql::Error::Value`] when a value does not allow what the condition does with it.
-    pub fn mask(&self, loaded: &Loaded) -> Result<Vec<bool>, sql::Error> {
+    /// [`sql::Error::Value`] when a value does not allow what the condition does with it, [`Error::Stopped`].
+    pub fn mask(&self, loaded: &Loaded, stop: &dyn Fn() -> bool) -> Result<Vec<bool>, Error> {
         let visible: Vec<u32> = loaded.rows().filter_map(|row| u32::try_from(row).ok()).collect();
         let mut mask = vec![false; loaded.columns().len()];
         let mut reader = Reader::new(loaded.clone());
         for rows in visible.chunks(BATCH_ROWS) {
-            let held = self.predicate.holds(&mut reader, rows).map_err(|error| sql::Error::of_rows(&error))?;
+            if stop() {
+                return Err(Error::Stopped);
+            }
+            let held = self.predicate.holds(&mut reader, rows);
+            let held = held.map_err(|error| Error::Filter(sql::Error::of_rows(&error)))?;
             for row in kept(rows, &held) {
                 if let Some(slot) = mask.get_mut(row as usize) {
                     *slot = true;

@@ -40,7 +40,7 @@ impl<'p> Scan<'p> {
         if rows > rows_max { Err(Error::TooManyRows { rows_max }) } else { Ok(Scan { parts, stop: None, past: &[] }) }
     }
 
-    /// Ends the scan with [`Error::Stopped`] once `stop()` is true; it is asked before every part.
+    /// Ends the scan with [`Error::Stopped`] once `stop()` is true; it is asked before every part, and amid those whose rows a condition looks at.
     pub fn stopped_by(self, stop: &'p dyn Fn() -> bool) -> Scan<'p> {
         Scan { stop: Some(stop), ..self }
     }
@@ -62,7 +62,7 @@ impl<'p> Scan<'p> {
 
     /// The visible rows of one part, with the columns of `need`.
     pub(super) fn load(&self, part: &Part, need: &Need) -> Result<Loaded, Error> {
-        if self.stop.is_some_and(|stop| stop()) { Err(Error::Stopped) } else { Ok(part.load(need)?) }
+        if self.is_stopped() { Err(Error::Stopped) } else { Ok(part.load(need)?) }
     }
 
     /// The chunks that hold a match, with the columns of `need` and those that the filter looks at.
@@ -77,14 +77,24 @@ impl<'p> Scan<'p> {
 
     /// One part; `None` when no row matches. `need` includes what the filter looks at.
     pub(super) fn chunk(&self, part: &Part, need: &Need, filter: Filter<'_>) -> Result<Option<Chunk>, Error> {
-        if self.stop.is_some_and(|stop| stop()) {
+        let stop = || self.is_stopped();
+        if stop() {
             return Err(Error::Stopped);
         }
         // A session lies in few parts: its column alone says which.
-        if filter.session.is_some() && Chunk::of(part.load(&filter.need())?, filter)?.is_none() {
+        if filter.session.is_some() && Chunk::of(part.load(&filter.need())?, filter, &stop)?.is_none() {
             return Ok(None);
         }
-        Chunk::of(part.load(need)?, filter)
+        Chunk::of(part.load(need)?, filter, &stop)
+    }
+
+    /// Another filter in the codes of a chunk; `None` when no row can match it.
+    pub(super) fn codes(&self, chunk: &Chunk, filter: Filter<'_>) -> Result<Option<Codes>, Error> {
+        Codes::of(&chunk.loaded, filter, &|| self.is_stopped())
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.is_some_and(|stop| stop())
     }
 }
 
@@ -119,14 +129,14 @@ pub(super) struct Codes {
 
 impl Codes {
     /// `None` when no row of the part can match.
-    fn of(loaded: &Loaded, filter: Filter<'_>) -> Result<Option<Codes>, Error> {
+    fn of(loaded: &Loaded, filter: Filter<'_>, stop: &dyn Fn() -> bool) -> Result<Option<Codes>, Error> {
         let code = |column, wanted: Option<&str>| match wanted {
             None => Some(None),
             Some(value) => Some(Some(loaded.columns().dictionary(column)?.find(value)?)),
         };
         let names = code(TextColumn::Name, filter.name).zip(code(TextColumn::Session, filter.session));
         let Some((name, session)) = names else { return Ok(None) };
-        let held = filter.condition.map(|condition| condition.mask(loaded)).transpose().map_err(Error::Filter)?;
+        let held = filter.condition.map(|condition| condition.mask(loaded, stop)).transpose()?;
         Ok(Some(Codes { event_type: filter.event_type.map(EventType::code), name, session, held }))
     }
 
@@ -155,8 +165,8 @@ pub(super) struct Chunk {
 
 impl Chunk {
     /// `None` when no row matches.
-    fn of(loaded: Loaded, filter: Filter<'_>) -> Result<Option<Chunk>, Error> {
-        let Some(codes) = Codes::of(&loaded, filter)? else { return Ok(None) };
+    fn of(loaded: Loaded, filter: Filter<'_>, stop: &dyn Fn() -> bool) -> Result<Option<Chunk>, Error> {
+        let Some(codes) = Codes::of(&loaded, filter, stop)? else { return Ok(None) };
         let columns = loaded.columns();
         if loaded.is_whole() && codes.wants_all() {
             return Ok((!columns.is_empty()).then_some(Chunk { loaded, picked: None }));
@@ -182,11 +192,6 @@ impl Chunk {
     /// The columns; read them only at the positions that [`Chunk::rows`] gives.
     pub fn columns(&self) -> &Columns {
         self.loaded.columns()
-    }
-
-    /// Another filter in the codes of this chunk; `None` when no row can match it.
-    pub fn codes(&self, filter: Filter<'_>) -> Result<Option<Codes>, Error> {
-        Codes::of(&self.loaded, filter)
     }
 
     /// The dictionary of a column; `None` when no row of the chunk has a value.

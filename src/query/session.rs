@@ -262,7 +262,7 @@ pub(super) fn find(scan: &Scan<'_>, wanted: Filter<'_>, timeout_ms: i64) -> Resu
     let need = need.text(TextColumn::Session).plain(Plain::Time).plain(Plain::Received).attribute(USER_AGENT);
     for chunk in scan.chunks(&need, Filter { session: wanted.session, ..Filter::default() }) {
         let chunk = chunk?;
-        let codes = chunk.codes(wanted)?;
+        let codes = scan.codes(&chunk, wanted)?;
         let Some(mut entries) = sessions.of(chunk.dictionary(TextColumn::Session)) else { continue };
         let mut texts = texts.of(&chunk);
         for row in chunk.rows() {

@@ -412,6 +412,13 @@ impl Store {
         Ok(arrived)
     }
 
+    /// When the newest row arrived that is there.
+    pub fn newest_arrival(&self) -> Option<Millis> {
+        let shelf = self.shelf();
+        let sealed = shelf.runs.all().map(|run| run.spans.received.1).max();
+        sealed.max(shelf.open.newest_arrival())
+    }
+
     /// How much is held.
     pub fn usage(&self) -> Usage {
         let journal_bytes = self.tail().journal.bytes();
@@ -425,6 +432,7 @@ impl Store {
             runs: shelf.runs.count(),
             blocks_opened: self.reader.blocks_opened(),
             cached_bytes: self.reader.cached_bytes(),
+            query_bytes: self.reader.held_bytes(),
             journal_bytes,
         }
     }
@@ -510,6 +518,8 @@ pub struct Usage {
     pub blocks_opened: u64,
     /// Memory of decoded columns that are remembered.
     pub cached_bytes: u64,
+    /// Memory of what queries hold.
+    pub query_bytes: usize,
     /// Bytes in the journal.
     pub journal_bytes: u64,
 }

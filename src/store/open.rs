@@ -168,6 +168,11 @@ impl Buckets {
         self.rows
     }
 
+    /// When the newest row arrived.
+    pub fn newest_arrival(&self) -> Option<Millis> {
+        self.buckets.values().filter_map(Bucket::spans).map(|spans| spans.received.1).max()
+    }
+
     /// Number of buckets.
     pub fn count(&self) -> usize {
         self.buckets.len()

@@ -143,6 +143,11 @@ impl Reader {
         self.bytes_read.load(Ordering::Relaxed)
     }
 
+    /// Bytes that queries hold.
+    pub fn held_bytes(&self) -> usize {
+        self.budget.held()
+    }
+
     /// Bytes of decoded columns that are remembered.
     pub fn cached_bytes(&self) -> u64 {
         self.cache.weight()

@@ -22,8 +22,12 @@ use super::{Error, Store};
 pub const RUN_ROWS: usize = 16 << 10;
 /// A run of at least this many rows is not merged with others: it would cost more than it saves.
 const SETTLED_ROWS: usize = 8 << 10;
-/// A run is closed at this size in memory, whatever its rows: what a reader decodes at once stays bounded, and below what a block may hold.
+/// A run is closed at this size in memory at most, whatever its rows: what a reader decodes at once stays bounded, and below what a block may hold.
 const RUN_BYTES: usize = 16 << 20;
+/// It is closed earlier where memory is scarce, at this part of what open rows may take: encoding a run takes a few times its size.
+const RUN_SHARE: usize = 16;
+/// The least of that.
+const RUN_BYTES_MIN: usize = 1 << 20;
 /// Rows that one call works on, so that memory stays bounded and a stop need not wait.
 const ROWS_AT_ONCE: usize = 128 << 10;
 /// Buckets that one call works on.
@@ -77,8 +81,9 @@ impl Store {
     fn choose(&self, which: Which, now: Millis) -> Vec<Held> {
         let old_before = self.tail().journal.old_before(now, JOURNAL_AGE_MAX_MS, JOURNAL_BYTES_MAX);
         let shelf = self.shelf();
+        let run_bytes = self.run_bytes();
         let is_due = |held: &Held| {
-            let is_large = held.rows >= RUN_ROWS || held.bytes >= RUN_BYTES;
+            let is_large = held.rows >= RUN_ROWS || held.bytes >= run_bytes;
             is_large || held.bucket.ends().plus(GRACE_MS) <= now || held.first_sequence < old_before
         };
         let (mut chosen, mut rest): (Vec<Held>, Vec<Held>) =
@@ -101,10 +106,11 @@ impl Store {
     /// Cuts what was taken into runs of about full size. All of them are sealed through the same group, and in the same batch.
     fn sources_of(&self, taken: Taken) -> Vec<Source> {
         let without = self.shelf().hidden_of(taken.bucket.tenant);
-        let pieces = cut(taken.chunks);
+        let run_bytes = self.run_bytes();
+        let pieces = cut(taken.chunks, run_bytes);
         let sources = pieces.into_iter().map(|chunks| Source {
             bucket: taken.bucket,
-            settled: rows_of(&chunks) >= SETTLED_ROWS,
+            settled: rows_of(&chunks) >= SETTLED_ROWS || bytes_of(&chunks) >= run_bytes / 2,
             chunks,
             policies: taken.policies.clone(),
             through: taken.through,
@@ -113,18 +119,33 @@ impl Store {
         sources.collect()
     }
 
+    /// The size in memory at which a run is closed.
+    fn run_bytes(&self) -> usize {
+        (self.shares.open / RUN_SHARE).clamp(RUN_BYTES_MIN, RUN_BYTES)
+    }
+
     /// Merges the small runs of some buckets whose time is over, takes the totals of these buckets, and closes them; empty when all are closed.
+    /// Of a bucket with very many small runs some are merged first, and it is closed by a later call.
     pub fn close_buckets(&self, now: Millis) -> Result<Rewrite, Error> {
         let mut rewrite = Rewrite::default();
         let mut sources = Vec::new();
         let mut rows = 0;
+        let mut left_open = BTreeSet::new();
         for (bucket, runs) in self.buckets_to_close(now).into_iter().take(BUCKETS_AT_ONCE) {
             let bucket_rows: usize = runs.iter().map(|run| run.rows as usize).sum();
             if rows > 0 && rows + bucket_rows > ROWS_AT_ONCE {
                 break;
             }
             rows += bucket_rows;
-            rewrite.rollups.extend(self.roll_up(bucket, &runs)?);
+            if let Some(some) = self.too_many(&runs) {
+                sources.extend(self.merged(bucket, &some)?);
+                rewrite.removed.extend(some);
+                left_open.insert(bucket);
+                continue;
+            }
+            // A clock that was set back puts rows into a bucket that was closed: what was counted then is not counted again.
+            let uncounted: Vec<_> = runs.iter().filter(|run| !run.rolled).cloned().collect();
+            rewrite.rollups.extend(self.roll_up(bucket, &uncounted)?);
             let (small, large): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| !run.settled);
             rewrite.added.extend(large.iter().map(|run| Arc::new(closed((**run).clone()))));
             match small.as_slice() {
@@ -141,7 +162,23 @@ impl Store {
             }
         }
         let written = self.write_runs(sources)?;
-        self.prepare(rewrite.with(written, closed))
+        let finish = |run: Run| if left_open.contains(&run.id.bucket) { run } else { closed(run) };
+        self.prepare(rewrite.with(written, finish))
+    }
+
+    /// Some small runs, if all of a bucket's are too many to be merged at once.
+    fn too_many(&self, runs: &[Arc<Run>]) -> Option<Vec<Arc<Run>>> {
+        // On the disk they take a fraction of what they take in memory.
+        let bytes_max = (self.run_bytes() / 2) as u64;
+        let (mut rows, mut bytes) = (0, 0);
+        let mut fits = |run: &&Arc<Run>| {
+            (rows, bytes) = (rows + run.rows as usize, bytes + run.bytes);
+            rows <= ROWS_AT_ONCE && bytes <= bytes_max
+        };
+        let small: Vec<&Arc<Run>> = runs.iter().filter(|run| !run.settled).collect();
+        // Two at least, or there would be no end.
+        let count = small.iter().copied().take_while(|run| fits(run)).count().max(2);
+        (count < small.len()).then(|| small.into_iter().take(count).cloned().collect())
     }
 
     fn buckets_to_close(&self, now: Millis) -> Vec<(BucketKey, Vec<Arc<Run>>)> {
@@ -169,7 +206,7 @@ impl Store {
             settled: true,
             without: without.clone(),
         };
-        Ok(cut(chunks).into_iter().map(source).collect())
+        Ok(cut(chunks, self.run_bytes()).into_iter().map(source).collect())
     }
 }
 
@@ -182,8 +219,12 @@ fn rows_of(chunks: &[Arc<Columns>]) -> usize {
     chunks.iter().map(|chunk| chunk.len()).sum()
 }
 
+fn bytes_of(chunks: &[Arc<Columns>]) -> usize {
+    chunks.iter().map(|chunk| chunk.bytes()).sum()
+}
+
 /// Puts chunks together to pieces of about full size: at least that many rows or bytes, unless there is no more, and less than twice.
-fn cut(chunks: Vec<Arc<Columns>>) -> Vec<Vec<Arc<Columns>>> {
+fn cut(chunks: Vec<Arc<Columns>>, bytes_max: usize) -> Vec<Vec<Arc<Columns>>> {
     let mut left = rows_of(&chunks);
     let mut pieces = Vec::new();
     let (mut piece, mut rows, mut bytes) = (Vec::new(), 0, 0);
@@ -193,7 +234,7 @@ fn cut(chunks: Vec<Arc<Columns>>) -> Vec<Vec<Arc<Columns>>> {
         bytes += chunk.bytes();
         piece.push(chunk);
         // A rest that is too small for a run of its own stays with this one.
-        if rows >= RUN_ROWS && left >= SETTLED_ROWS || bytes >= RUN_BYTES {
+        if rows >= RUN_ROWS && left >= SETTLED_ROWS || bytes >= bytes_max {
             pieces.push(std::mem::take(&mut piece));
             (rows, bytes) = (0, 0);
         }

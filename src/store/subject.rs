@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::EncodedRows;
 use super::columns::Columns;
 use super::need::Need;
 use super::row::{Damaged, Reader, Row, TextColumn, put_bytes, put_varint};
@@ -34,6 +35,11 @@ impl Subjects {
     pub fn has(&self, row: &Row<'_>) -> bool {
         let among = |values: &BTreeSet<String>, value: Option<&str>| value.is_some_and(|value| values.contains(value));
         among(&self.users, row.get(TextColumn::User)) || among(&self.sessions, row.get(TextColumn::Session))
+    }
+
+    /// Which of some encoded rows are theirs.
+    pub fn among(&self, rows: &EncodedRows) -> Vec<bool> {
+        rows.iter().map(|(_, bytes)| Row::decode(bytes).is_ok_and(|row| self.has(&row))).collect()
     }
 
     /// The columns that tell.

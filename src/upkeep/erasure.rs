@@ -30,7 +30,8 @@ pub struct Erased {
 }
 
 impl Upkeep {
-    /// Makes an erasure durable, with the record that it was asked for and with what `also` stages. From now on nobody sees the subject's rows.
+    /// Makes an erasure durable, with the record that it was asked for and with what `also` stages. From then on nobody sees the subject's rows,
+    /// also when whoever asked has left meanwhile.
     pub async fn accept_erasure(
         &self,
         erasure: Erasure,
@@ -43,16 +44,16 @@ impl Upkeep {
         let entry = Entry::new(now, Action::SubjectErasure, Outcome::Intent).by(by);
         let entry = entry.param("request", request_id(number));
         let prepared = self.store.prepare_erasure(&erasure)?;
-        let accepted = self.writer.commit_async(move |batch| {
+        let shown = Arc::clone(&store);
+        let stage = move |batch: &mut Batch| {
             trail.stage(batch, of_tenant(tenant), entry)?;
             store.stage_erasure(prepared, batch);
             Request::new(Kind::Erasure, now).stage(tenant, number, batch);
             also(batch);
             Ok::<(), crate::audit::Error>(())
-        });
-        accepted.await??;
-        self.store.show_erasure(&erasure);
-        Ok(())
+        };
+        let show = move |staged: Result<(), _>| staged.map(|()| shown.show_erasure(&erasure));
+        Ok(self.writer.commit_then(stage, show).await??)
     }
 
     /// The erasures that were accepted and are not done.

@@ -7,6 +7,7 @@ use crate::audit::trail::Entry;
 use crate::audit::{Action, Outcome, Subject};
 use crate::clock::Millis;
 use crate::id::TenantId;
+use crate::kv::Batch;
 use crate::store::Rewrite;
 use crate::store::key::Class;
 
@@ -38,18 +39,19 @@ impl Upkeep {
         Ok(done)
     }
 
-    /// Puts a tenant on hold, or ends that: nothing of it expires meanwhile. Recorded with the change.
+    /// Puts a tenant on hold, or ends that: nothing of it expires meanwhile. Recorded with the change, and done also when whoever asked has left
+    /// meanwhile.
     pub async fn set_hold(&self, tenant: TenantId, on: bool, by: String, now: Millis) -> Result<(), Error> {
         let (store, trail) = (Arc::clone(&self.store), Arc::clone(&self.trail));
         let entry = Entry::new(now, Action::LegalHoldChanged, Outcome::Success).by(by).param("hold", on.to_string());
-        let staged = self.writer.commit_async(move |batch| {
+        let shown = Arc::clone(&store);
+        let stage = move |batch: &mut Batch| {
             trail.stage(batch, of_tenant(tenant), entry)?;
             store.stage_hold(tenant, on, batch);
             Ok::<(), crate::audit::Error>(())
-        });
-        staged.await??;
-        self.store.show_hold(tenant, on);
-        Ok(())
+        };
+        let show = move |staged: Result<(), _>| staged.map(|()| shown.show_hold(tenant, on));
+        Ok(self.writer.commit_then(stage, show).await??)
     }
 }
 

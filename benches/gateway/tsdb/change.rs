@@ -21,6 +21,10 @@ use super::load;
 use super::measure::{Used, tell};
 use super::questions::END;
 
+/// So long is kept that exactly the first day's rows are past their time: a run is once its newest row is, and that is at most a day old when the clock
+/// stands seven days after its begin.
+const FIRST_DAY_ENDS: i64 = 6 * DAY_MS;
+
 /// Erases a user of the largest tenant who has about as many events as most.
 pub(super) fn erase(dir: &Path, options: &Options<'_>) -> Result<(), Box<dyn Error>> {
     let house = House::open(dir, END)?;
@@ -52,13 +56,35 @@ pub(super) fn erase(dir: &Path, options: &Options<'_>) -> Result<(), Box<dyn Err
     Ok(())
 }
 
+/// Lets the oldest day of one tenant go, as expiry does when all others are on hold: its keys are destroyed, and nothing is written anew.
+pub(super) fn shred(dir: &Path, options: &Options<'_>) -> Result<(), Box<dyn Error>> {
+    /// As many as the generator makes.
+    const TENANTS: usize = 100;
+    let house = House::open(dir, END)?;
+    let shredded = tenant(options.text("--tenant").unwrap_or("t00000"));
+    let others: Vec<_> = (0..TENANTS).map(|n| tenant(&format!("t{n:05}"))).filter(|other| *other != shredded).collect();
+    let hold =
+        |on| others.iter().try_for_each(|other| block_on(house.upkeep().set_hold(*other, on, "bench".into(), END)));
+    hold(true)?;
+    house.store().set_retention(Retention { keep_ms: [FIRST_DAY_ENDS; _] });
+    let before = house.store().usage();
+    let begun = Used::now()?;
+    let done = house.upkeep().expire(house.now().plus(1), &|| false)?;
+    let cost = begun.since()?;
+    hold(false)?;
+    tell(&json!({
+        "mode": "shred", "rows": done.rows_removed, "runs": done.runs_removed, "bytes_rewritten": done.bytes_written,
+        "bytes_freed": before.sealed_bytes - house.store().usage().sealed_bytes, "cpu": cost.cpu_s, "wall": cost.wall_s, "written": cost.written,
+    }))?;
+    house.close();
+    Ok(())
+}
+
 /// Lets the oldest day go, then everything.
 pub(super) fn drop_days(dir: &Path) -> Result<(), Box<dyn Error>> {
     let house = House::open(dir, END)?;
-    let keep = |days: i64| Retention { keep_ms: [days * DAY_MS; _] };
-    // A run is past its time once its newest row is: the first day's is at most a day old when the clock stands seven days after its begin.
-    for (what, days) in [("one day", 6), ("all days", 0)] {
-        house.store().set_retention(keep(days));
+    for (what, keep_ms) in [("one day", FIRST_DAY_ENDS), ("all days", 0)] {
+        house.store().set_retention(Retention { keep_ms: [keep_ms; _] });
         let before = house.store().usage();
         let begun = Used::now()?;
         let done = house.upkeep().expire(house.now().plus(1), &|| false)?;

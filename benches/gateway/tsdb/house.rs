@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -76,10 +76,7 @@ pub(super) struct House {
 impl House {
     /// Opens the gateway in `dir`, whose clock stands at `now`.
     pub(super) fn open(dir: &Path, now: Millis) -> Result<House, Box<dyn Error>> {
-        fs::create_dir_all(dir)?;
-        let (policy, settings) = (dir.join("policy.toml"), dir.join("gateway.toml"));
-        fs::write(&policy, policy_text())?;
-        fs::write(&settings, SETTINGS.replace("policy.toml", &policy.display().to_string()))?;
+        let settings = write_settings(dir)?;
         let overrides = Overrides { config: Some(settings), data: Some(dir.join("data")), ..Overrides::default() };
         let config = config::load(&overrides, []).map_err(|errors| errors.to_string())?;
         let clock = Arc::new(EventClock::default());
@@ -136,6 +133,15 @@ impl House {
     pub(super) fn close(self) {
         self.gateway.close();
     }
+}
+
+/// Writes the settings into `dir`; where they are.
+pub(super) fn write_settings(dir: &Path) -> std::io::Result<PathBuf> {
+    fs::create_dir_all(dir)?;
+    let (policy, settings) = (dir.join("policy.toml"), dir.join("gateway.toml"));
+    fs::write(&policy, policy_text())?;
+    fs::write(&settings, SETTINGS.replace("policy.toml", &policy.display().to_string()))?;
+    Ok(settings)
 }
 
 /// Only addresses are truncated, and users are pseudonyms, which no policy can change.

@@ -42,6 +42,23 @@ impl Used {
     }
 }
 
+/// What another process has used up to now.
+pub(super) struct Process {
+    pub(super) cpu_s: f64,
+    pub(super) rss_peak: u64,
+}
+
+pub(super) fn of_process(pid: u32) -> io::Result<Process> {
+    /// USER_HZ is 100 on every platform that Linux has.
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name, in parentheses, may hold anything; `utime` and `stime` are the 12th and 13th fields after it.
+    let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace().skip(11).take(2);
+    let ticks: f64 = fields.filter_map(|field| field.parse::<f64>().ok()).sum();
+    let rss_peak = field(&format!("/proc/{pid}/status"), "VmHWM:")? * 1024;
+    Ok(Process { cpu_s: ticks / TICKS_PER_SECOND, rss_peak })
+}
+
 /// Processor time of all threads that live, in nanoseconds where `/proc/PID/stat` would count hundredths of a second. No thread of the gateway ends
 /// while it is measured.
 fn cpu_s() -> io::Result<f64> {

@@ -225,3 +225,82 @@ fn what_cannot_be_sealed_leaves_nothing_behind_and_is_sealed_later() {
     assert_eq!((house.rows(), house.sealed_files()), (all, 3));
     house.assert_no_orphans();
 }
+
+#[test]
+fn rows_that_a_clock_set_back_puts_into_a_closed_bucket_are_found_and_counted_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let house = House::open(dir.path(), NOW);
+    // Two runs a bucket, so that closing merges them.
+    house.send(0..150);
+    house.seal();
+    house.send(150..300);
+    house.seal();
+    house.clock.advance(20 * HOUR_MS);
+    house.close_buckets();
+    house.close();
+    // The clock was set back while the gateway did not run.
+    let house = House::open(dir.path(), NOW);
+    house.send(300..450);
+    house.seal();
+    house.clock.advance(20 * HOUR_MS);
+    house.close_buckets();
+    assert_eq!(house.rows(), (0..450).collect::<Vec<_>>());
+    house.assert_no_orphans();
+    house.clock.advance(400 * DAY_MS);
+    let store = &house.gateway.services.ingest.store;
+    let totals = store.rollups(house.tenant(), house.now()).unwrap();
+    let cells = totals.iter().flat_map(|rollup| &rollup.cells);
+    let counted = cells.filter(|cell| cell.scope == crate::store::rollup::Scope::Total).map(|cell| cell.counted.events);
+    assert_eq!(counted.sum::<u64>(), 450);
+    assert_eq!(house.expire(), 450);
+    house.close();
+    fsck(dir.path()).unwrap();
+}
+
+#[test]
+fn arrival_goes_on_after_a_restart_where_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let arrival = |house: &House, back_ms: i64| house.gateway.services.ingest.arrivals.at(NOW.plus(-back_ms));
+    let house = House::open(dir.path(), NOW);
+    house.send(0..3);
+    house.close();
+    let house = House::open(dir.path(), NOW);
+    assert_eq!(arrival(&house, 60_000), NOW, "known from the journal");
+    house.seal();
+    house.close();
+    let house = House::open(dir.path(), NOW);
+    assert_eq!(arrival(&house, 60_000), NOW, "known from sealed runs");
+    assert_eq!(arrival(&house, 2 * HOUR_MS), NOW.plus(-2 * HOUR_MS));
+}
+
+#[test]
+fn a_bucket_with_more_small_runs_than_fit_into_memory_is_merged_in_steps() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = ("TIDEGATE__STORE__MEMORY_MAX".to_owned(), "32MiB".to_owned());
+    let overrides = Overrides { data: Some(dir.path().to_owned()), ..Overrides::default() };
+    let house = House::open_with(config::load(&overrides, [small]).unwrap(), NOW).unwrap();
+    // Texts that do not become smaller on the disk: 100 KiB a run, and half a MiB may be merged at a time.
+    let text = |n: u64| -> String {
+        let seeds = (0..32).map(|word: u64| blake3::hash(&[n.to_le_bytes(), word.to_le_bytes()].concat()));
+        seeds.map(|hash| hash.to_hex().to_string()).collect()
+    };
+    let event = |n: u64| json!({"type": "custom", "attributes": {"n": n, "text": text(n)}});
+    for first in (0..1000).step_by(100) {
+        assert_eq!(house.send_as(house.tenant(), &(first..first + 100).map(event).collect()).accepted, 100);
+        house.seal();
+    }
+    house.clock.advance(30 * HOUR_MS);
+    let store = &house.gateway.services.ingest.store;
+    let step = store.close_buckets(house.now()).unwrap();
+    let merged: u64 = step.removed().iter().map(|run| run.bytes).sum();
+    assert!((1..=512 << 10).contains(&merged), "{merged} bytes at once");
+    store.abandon_rewrite(&step);
+    house.close_buckets();
+    let runs = house.vault().deks().len();
+    assert!((2..6).contains(&runs), "{runs} runs are left of ten");
+    let parts = store.read(house.tenant(), EVER.0, EVER.1, house.now());
+    assert_eq!(parts.iter().map(crate::store::Part::rows_max).sum::<usize>(), 1000);
+    assert!(store.close_buckets(house.now()).unwrap().is_empty(), "it is closed");
+    house.close();
+    fsck(dir.path()).unwrap();
+}

@@ -1,5 +1,7 @@
 //! What an erasure promises while the gateway lives.
 
+use futures_util::FutureExt;
+
 use super::*;
 use crate::outcome::Reason;
 
@@ -105,4 +107,60 @@ fn an_erasure_leaves_every_other_row_as_it_was_and_works_on_a_closed_bucket() {
     house.close();
     assert!(fsck(dir.path()).is_ok());
     assert_eq!(House::open(dir.path(), NOW.plus(20 * HOUR_MS)).rows(), not_of("user-2", 4500));
+}
+
+#[test]
+fn what_was_let_in_before_an_erasure_was_accepted_is_not_taken_behind_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let house = House::open(dir.path(), NOW);
+    let tenant = house.tenant();
+    let aside = |n: u64| {
+        let mut event = event(n);
+        event["timestamp"] = json!("2999-01-01T00:00:00Z");
+        event
+    };
+    let events: Value = (0..12).map(event).chain((12..24).map(aside)).collect();
+    let before = house.send_as(tenant, &events);
+    assert_eq!((before.accepted, before.quarantined), (12, 12));
+    // The erasure comes, and is done, while these are on their way.
+    let events: Value = (24..36).map(event).chain((36..48).map(aside)).collect();
+    let on_their_way = house.prepared(tenant, &events);
+    house.ask_erasure("user-1");
+    house.erase();
+    let answer = house.commit(on_their_way);
+    assert_eq!((answer.accepted, answer.quarantined, answer.rejected), (9, 9, 6));
+    let suppressed = answer.results.iter().filter(|result| result.reason == Some(Reason::Suppressed.code())).count();
+    assert_eq!(suppressed, 6);
+    let expected: Vec<u64> = (0..12).chain(24..36).filter(|n| user(*n) != "user-1").collect();
+    assert_eq!(house.rows(), expected);
+    let ingest = &house.gateway.services.ingest;
+    let kept = ingest.quarantine.list(&house.gateway.services.kv, tenant, 100, house.now(), None).unwrap();
+    let ours = |n: &u64| user(*n) == "user-1";
+    // Those from before are the keeper's to remove.
+    assert_eq!(kept.len(), 24 - (36..48).filter(ours).count());
+    // The others' ids were not touched by it: sent again they are duplicates, and nothing is there twice.
+    let again = house.send_as(tenant, &events);
+    assert_eq!((again.accepted, again.duplicates, again.rejected), (0, 18, 6));
+    assert_eq!(ingest.ledger.balance(tenant).imbalance(), 0);
+}
+
+#[test]
+fn an_erasure_and_a_hold_are_done_also_when_whoever_asked_has_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let house = House::open(dir.path(), NOW);
+    house.send(0..24);
+    // Asked and dropped at the first wait, as a handler whose client leaves.
+    assert!(house.asked_erasure("user-1").now_or_never().is_none());
+    let hold = house.upkeep().set_hold(house.tenant(), true, "test".to_owned(), house.now());
+    assert!(hold.now_or_never().is_none());
+    // Whatever was submitted before this is done when this is.
+    house.gateway.record(Action::ConfigLoaded, &[]).unwrap();
+    assert_eq!(house.rows(), not_of("user-1", 24));
+    assert_eq!(house.send_as(house.tenant(), &json!([event(27)])).rejected, 1, "and nothing more is taken of it");
+    assert!(house.gateway.services.ingest.store.is_on_hold(house.tenant()));
+    let lift = house.upkeep().set_hold(house.tenant(), false, "test".to_owned(), house.now());
+    assert!(lift.now_or_never().is_none());
+    house.gateway.record(Action::ConfigLoaded, &[]).unwrap();
+    assert!(!house.gateway.services.ingest.store.is_on_hold(house.tenant()));
+    assert_eq!(house.erase(), 6);
 }

@@ -23,7 +23,9 @@ use table::Table;
 pub use page::Page;
 
 /// Rows that are written in one go.
-const BATCH_ROWS: usize = 4096;
+const BATCH_ROWS: usize = 1024;
+/// Lines are handed out once they have this size: some pieces wait for a slow client, and rows can be large.
+const PIECE_BYTES: usize = 256 << 10;
 
 /// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,14 +115,15 @@ impl Dump {
             let rows: Vec<u32> = chunk.rows().filter(is_of_page).filter_map(|row| u32::try_from(row).ok()).collect();
             let mut reader = Reader::new(chunk.loaded().clone());
             for rows in rows.chunks(BATCH_ROWS) {
-                let piece = match &mut table {
+                let wanted = match &mut table {
                     Some(table) => {
                         table.take(&mut reader, rows)?;
-                        table.piece()
+                        let piece = table.piece();
+                        piece.is_empty() || give(piece)
                     }
-                    None => lines(&reader, rows),
+                    None => give_lines(&reader, rows, give),
                 };
-                if !piece.is_empty() && !give(piece) {
+                if !wanted {
                     return Ok(());
                 }
             }
@@ -132,8 +135,14 @@ impl Dump {
     }
 }
 
-fn lines(reader: &Reader, rows: &[u32]) -> Vec<u8> {
+/// Whether more is wanted.
+fn give_lines(reader: &Reader, rows: &[u32], give: &mut dyn FnMut(Vec<u8>) -> bool) -> bool {
     let mut out = Vec::new();
-    rows.iter().for_each(|row| write_line(reader.loaded().columns(), *row as usize, &mut out));
-    out
+    for row in rows {
+        write_line(reader.loaded().columns(), *row as usize, &mut out);
+        if out.len() >= PIECE_BYTES && !give(std::mem::take(&mut out)) {
+            return false;
+        }
+    }
+    out.is_empty() || give(out)
 }

@@ -11,7 +11,7 @@
 //! anything. It reads and never writes, not even to a temporary file. Memory (all queries together), rows, time, size of text and answer,
 //! and the number of queries at a time are bounded. A query has one thread of its own, so that it holds up neither those that serve requests
 //! nor, with all its threads, the machine; it ends between two batches when its time is up or nobody awaits its
-//! answer any more. A client that closes its connection is not noticed by the server before it answers: such a query ends by its time.
+//! answer any more, as when its client has closed the connection.
 //!
 //! What the engine does not count against its memory is bounded by other means: a scan by one part at a time, windows by the rows that they
 //! may read, texts by how many a statement may put together.
@@ -91,6 +91,7 @@ pub struct Query {
 pub struct Engine {
     memory: Arc<RuntimeEnv>,
     places: Arc<Semaphore>,
+    queries_max: usize,
 }
 
 impl Engine {
@@ -100,7 +101,17 @@ impl Engine {
     /// The engine refuses them.
     pub fn new(max: EngineMax) -> std::io::Result<Engine> {
         let memory = language::runtime(max.memory).map_err(std::io::Error::other)?;
-        Ok(Engine { memory, places: Arc::new(Semaphore::new(max.queries)) })
+        Ok(Engine { memory, places: Arc::new(Semaphore::new(max.queries)), queries_max: max.queries })
+    }
+
+    /// Queries that are worked on.
+    pub fn running(&self) -> usize {
+        self.queries_max.saturating_sub(self.places.available_permits())
+    }
+
+    /// Bytes that they hold for sorting, grouping and joining.
+    pub fn memory(&self) -> usize {
+        self.memory.memory_pool.reserved()
     }
 
     /// Answers a query. Dropping the future ends the work.

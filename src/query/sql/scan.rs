@@ -22,8 +22,8 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Par
 use futures_util::Stream;
 
 use crate::query::batch::{Reader, Source, kept};
-use crate::store::Part;
 use crate::store::need::{Need, Plain};
+use crate::store::{Loaded, Part};
 
 use super::error::Error;
 use super::function::{ATTRIBUTE, literal_path};
@@ -32,6 +32,10 @@ use super::table::Data;
 
 /// Rows of one batch: the engine's own size.
 const BATCH_ROWS: usize = 8192;
+/// Bytes of one batch, about: the engine holds several at a time and does not count all of them against its memory.
+const BATCH_BYTES: usize = 1 << 20;
+/// The least rows of one batch, however large they are.
+const BATCH_ROWS_MIN: usize = 64;
 
 /// Reads parts.
 #[derive(Clone)]
@@ -196,7 +200,7 @@ impl Rows {
     fn turn(&mut self) -> Result<Turn> {
         let Some((reader, rows, at)) = &mut self.open else { return self.open_next() };
         let rows = rows.get(*at..).unwrap_or_default();
-        let rows = rows.get(..BATCH_ROWS.min(rows.len())).unwrap_or_default();
+        let rows = rows.get(..batch_rows(reader.loaded()).min(rows.len())).unwrap_or_default();
         if rows.is_empty() || self.left == 0 {
             self.open = None;
             return Ok(Turn::Nothing);
@@ -226,6 +230,13 @@ impl Rows {
         self.open = Some((Reader::new(loaded), rows, 0));
         Ok(Turn::Nothing)
     }
+}
+
+/// How many rows of a part make a batch.
+fn batch_rows(loaded: &Loaded) -> usize {
+    let columns = loaded.columns();
+    let row_bytes = columns.bytes() / columns.len().max(1);
+    (BATCH_BYTES / row_bytes.max(1)).clamp(BATCH_ROWS_MIN, BATCH_ROWS)
 }
 
 impl Stream for Rows {
