@@ -451,7 +451,7 @@ mod tests {
     fn a_form_is_found_by_its_first_two_bytes() {
         for form in FORMS {
             let [first, second, ..] = form.prefix.as_bytes() else { panic!("{} is too short", form.prefix) };
-            assert!(starting_with(*first, *second).any(|found| std::ptr::eq(found, form)), "{}", form.prefix);
+            assert!(starting_with(*first, *second).any(|found| found.prefix == form.prefix), "{}", form.prefix);
         }
         assert_eq!(starting_with(b'?', b'?').count(), 0);
     }
