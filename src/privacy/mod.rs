@@ -42,6 +42,7 @@ mod embedded;
 
 mod walk;
 
+mod pair;
 mod pipeline;
 
 // An event's other parts.

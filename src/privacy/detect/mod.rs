@@ -61,6 +61,8 @@ mod token;
 mod url;
 
 mod assignment;
+mod columns;
+mod command;
 pub(super) mod key_name;
 mod key_words;
 pub(super) mod secret_value;
@@ -333,7 +335,7 @@ impl<'s> Scan<'s> {
         let joined = matches!(next, b':' | b'-' | b'.');
         // Random keys are not made of small letters alone, except where a mark or a scheme comes next.
         let may_be_key =
-            written.is_random() || joined || matches!(next, b'/' | b'+' | b'=' | b'~') || matches!(first, b'B' | b'b');
+            written.is_random() || joined || matches!(next, b'/' | b'+' | b'=' | b'~' | b'$') || matches!(first, b'B' | b'b');
         if may_be_key
             && may_start(first, self.at(i + 1))
             && let Some(end) = self.secret_word(i, first)
@@ -353,7 +355,7 @@ impl<'s> Scan<'s> {
         {
             return end;
         }
-        if matches!(next, b' ' | b'\t' | b'(' | 0x80..)
+        if matches!(next, b' ' | b'\t' | b'(' | b'"' | b'}' | 0x80..)
             && let Some(end) = self.told(i, end)
         {
             return end;
@@ -489,7 +491,7 @@ impl<'s> Scan<'s> {
         {
             return end;
         }
-        if matches!(end - start, 24..=28 | 40..=44 | 52)
+        if matches!(end - start, 24..=28 | 40..=44 | 52 | 84)
             && let Some(end) = secret::by_shape(self, start, end).and_then(|end| self.hit(Kind::ApiKey, start, end))
         {
             return end;
