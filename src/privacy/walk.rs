@@ -10,8 +10,8 @@ use super::detect::key_name::{self, Grade};
 use super::detect::{self, Beside, Kind, Meaning, cookie, secret_value};
 use super::json::{Json, Members, Text};
 use super::leaf::Job;
-use super::policy::Rule;
 use super::pair;
+use super::policy::Rule;
 use super::redaction::Method;
 use super::selector::{Place, ValueType};
 

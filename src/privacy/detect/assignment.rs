@@ -47,9 +47,11 @@ pub(super) fn find(scan: &Scan<'_>, i: usize) -> Option<(Kind, usize, usize)> {
     } else {
         grade(name).or_else(|| if parameter { ending_grade(name) } else { None })
     }?;
-    let grade = if name == "pass" && is_argument_of_pass(scan, name_start) { Grade::Secret } else { grade };
+    let grade = if name.ends_with("pass") && is_argument_of_pass(scan, name_end) { Grade::Secret } else { grade };
     let (start, quote) = value_start(scan, if compared { scan.run_end(i, i + 3, |b| b == b'=') - 1 } else { i });
-    if compared && quote.is_none() || grade == Grade::Phrase && name == "PASS" && is_verdict(scan, name_start, start) {
+    if compared && quote.is_none()
+        || grade == Grade::Phrase && name.ends_with("PASS") && is_verdict(scan, name_end, start)
+    {
         return None;
     }
     let bare = if quote.is_none() { past_markup(scan, start, grade) } else { start };
@@ -67,7 +69,11 @@ pub(super) fn find(scan: &Scan<'_>, i: usize) -> Option<(Kind, usize, usize)> {
         Grade::Cookie => text.contains('=') || sure && looks_secret(text),
         Grade::Secret if compared => looks_secret(text) || is_phrase(text),
         Grade::Secret => {
-            sure && !spaced || text.len() == shape::UUID_LENGTH && shape::is_uuid(text.as_bytes(), 0) || looks_secret(text) || is_crypt(text) || is_line(scan, name_start, &value, text)
+            sure && !spaced
+                || text.len() == shape::UUID_LENGTH && shape::is_uuid(text.as_bytes(), 0)
+                || looks_secret(text)
+                || is_crypt(text)
+                || is_line(scan, name_start, &value, text)
         }
         Grade::Likely => looks_secret(text) || is_crypt(text) || value.query && is_parameter(text),
         Grade::Phrase => looks_secret(text) || is_crypt(text) || !spaced && is_phrase(text),
@@ -103,14 +109,14 @@ fn ending_grade(name: &str) -> Option<Grade> {
     (single && ENDINGS.iter().any(|ending| ends(ending))).then_some(Grade::Query)
 }
 
-/// Whether `pass:` at `i` is the argument by which openssl is given a password.
-fn is_argument_of_pass(scan: &Scan<'_>, i: usize) -> bool {
-    [&b"-pass "[..], b"-passin ", b"-passout "].iter().any(|flag| scan.behind(i, 10).ends_with(flag))
+/// Whether the `pass:` whose name ends at `end` is the argument by which openssl is given a password.
+fn is_argument_of_pass(scan: &Scan<'_>, end: usize) -> bool {
+    [&b"-pass pass"[..], b"-passin pass", b"-passout pass"].iter().any(|flag| scan.behind(end, 14).ends_with(flag))
 }
 
-/// Whether `PASS: ` at `i` is what a test came to.
-fn is_verdict(scan: &Scan<'_>, i: usize, value: usize) -> bool {
-    scan.behind(i, 4).ends_with(b"--- ") || scan.slice(value, value + 4).eq_ignore_ascii_case(b"test")
+/// Whether the `PASS: ` whose name ends at `end` is what a test came to.
+fn is_verdict(scan: &Scan<'_>, end: usize, value: usize) -> bool {
+    scan.behind(end, 8) == b"--- PASS" || scan.slice(value, value + 4).eq_ignore_ascii_case(b"test")
 }
 
 /// The secret in the element that the `</` at `i` closes: `<password>...</password>`.

@@ -87,7 +87,7 @@ fn long_flag(scan: &Scan<'_>, start: usize) -> Option<(usize, usize)> {
 
 fn short_flag(scan: &Scan<'_>, start: usize) -> Option<(usize, usize)> {
     let letter = scan.at(start);
-    if !matches!(letter, b'p' | b'a' | b'w' | b'u' | b'U') {
+    if !matches!(letter, b'p' | b'a' | b'w' | b'u' | b'U' | b'k') {
         return None;
     }
     let blank = scan.at(start + 1) == b' ';
@@ -156,6 +156,7 @@ fn htpasswd(scan: &Scan<'_>, start: usize) -> Option<(usize, usize)> {
 }
 
 /// The password behind the user's name at the `:` at `i` in `net use ... /user:ann ...`.
+#[inline(never)]
 pub(super) fn net_use(scan: &Scan<'_>, i: usize) -> Option<(usize, usize)> {
     if !scan.behind(i, 5).eq_ignore_ascii_case(b"/user") {
         return None;

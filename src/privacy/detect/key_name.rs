@@ -120,7 +120,18 @@ pub(in crate::privacy) fn grade(name: &str) -> Option<Grade> {
     // `clear text password` is one, `no password` and `has_secret` say whether there is one, `existingSecret` which one it is.
     (!matches!(
         words.next(),
-        b"has" | b"is" | b"no" | b"use" | b"needs" | b"requires" | b"without" | b"show" | b"hide" | b"forgot" | b"existing" | b"pull"
+        b"has"
+            | b"is"
+            | b"no"
+            | b"use"
+            | b"needs"
+            | b"requires"
+            | b"without"
+            | b"show"
+            | b"hide"
+            | b"forgot"
+            | b"existing"
+            | b"pull"
     ))
     .then_some(grade)
 }

@@ -334,8 +334,10 @@ impl<'s> Scan<'s> {
         let next = self.at(end);
         let joined = matches!(next, b':' | b'-' | b'.');
         // Random keys are not made of small letters alone, except where a mark or a scheme comes next.
-        let may_be_key =
-            written.is_random() || joined || matches!(next, b'/' | b'+' | b'=' | b'~' | b'$') || matches!(first, b'B' | b'b');
+        let may_be_key = written.is_random()
+            || joined
+            || matches!(next, b'/' | b'+' | b'=' | b'~' | b'$')
+            || matches!(first, b'B' | b'b');
         if may_be_key
             && may_start(first, self.at(i + 1))
             && let Some(end) = self.secret_word(i, first)

@@ -13,7 +13,11 @@ const DIGITS_USUAL: usize = 12;
 
 /// The end of the number that starts with the `+` at `i`.
 pub(super) fn international(scan: &Scan<'_>, i: usize) -> Option<usize> {
-    if !matches!(scan.at(i + 1), b'1'..=b'9') || is_word(scan.before(i)) || scan.before(i) == b'+' || scan.before(i) == b'/' && !is_step(scan, i) {
+    if !matches!(scan.at(i + 1), b'1'..=b'9')
+        || is_word(scan.before(i))
+        || scan.before(i) == b'+'
+        || scan.before(i) == b'/' && !is_step(scan, i)
+    {
         return None;
     }
     let american = scan.at(i + 1) == b'1';

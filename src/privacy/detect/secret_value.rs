@@ -207,7 +207,8 @@ pub(in crate::privacy) fn is_dull_value(value: &str) -> bool {
 fn is_label(value: &str) -> bool {
     const LABEL_MAX: usize = 48;
     const WORD_MAX: usize = 24;
-    let written = |c: char| c.is_alphabetic() || matches!(c, ' ' | '\'' | '’' | '?' | ':' | '*' | '…' | '.' | '(' | ')');
+    let written =
+        |c: char| c.is_alphabetic() || matches!(c, ' ' | '\'' | '’' | '?' | ':' | '*' | '…' | '.' | '(' | ')');
     let capital = value.chars().next().is_some_and(char::is_uppercase);
     let several = value.contains(' ');
     if value.len() > LABEL_MAX || !(capital || several) || !value.chars().all(written) {

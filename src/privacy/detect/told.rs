@@ -47,7 +47,9 @@ pub(super) fn find(scan: &Scan<'_>, start: usize, end: usize) -> Option<(usize, 
     }
     match scan.at(end) {
         b'"' => return quoted_name(scan, start, end),
-        b'}' if scan.at(end + 1) == b'}' => return grade(scan.str(start, end)).and_then(|grade| behind_copula(scan, end + 2, grade)),
+        b'}' if scan.at(end + 1) == b'}' => {
+            return grade(scan.str(start, end)).and_then(|grade| behind_copula(scan, end + 2, grade));
+        }
         _ => {}
     }
     let end = scan.run_end(end, end + 8, is_name_letter);
@@ -63,6 +65,7 @@ pub(super) fn find(scan: &Scan<'_>, start: usize, end: usize) -> Option<(usize, 
 
 /// The value of the name that ends in the word `start..end` and stands in quotes, where no `=` or `:` follows: the next cell of a row, the part of
 /// a form, the `default` in the block of a variable.
+#[inline(never)]
 fn quoted_name(scan: &Scan<'_>, start: usize, end: usize) -> Option<(usize, usize)> {
     const NAME_MAX: usize = 40;
     const BLOCK_MAX: usize = 400;
@@ -81,7 +84,7 @@ fn quoted_name(scan: &Scan<'_>, start: usize, end: usize) -> Option<(usize, usiz
         if !before.ends_with(b"variable ") {
             return None;
         }
-        let block = scan.slice(end + 2, end + BLOCK_MAX);
+        let block = scan.slice(end + 2, (end + BLOCK_MAX).min(scan.bytes.len()));
         let block = block.get(..block.iter().position(|b| *b == b'}').unwrap_or(block.len()))?;
         let word = end + 2 + memchr::memmem::find(block, b"default")? + b"default".len();
         let equals = scan.run_end(word, word + 16, |b| b == b' ');
@@ -135,10 +138,25 @@ fn beside(scan: &Scan<'_>, start: usize, end: usize, grade: Grade) -> Option<(us
         Grade::Secret if quote.is_some() => text.len() >= 3 && !text.contains(' ') && !is_reference(text, ""),
         Grade::Secret if is_login(before) => from == end + 1,
         Grade::Secret if column || before.ends_with(b"with") || before.ends_with(b"using") => tells(text, grade),
+        Grade::Secret if is_strong(text) => true,
         Grade::Secret | Grade::Likely | Grade::Phrase => is_mixed(text.as_bytes()) || is_hex_key(text.as_bytes()),
         Grade::Authorization | Grade::Cookie | Grade::Code | Grade::Weak | Grade::Query => false,
     };
     (secret && !is_dull_value(text)).then_some((from, to))
+}
+
+/// Whether a value is what rules for passwords ask for, and so no word: small letters, capitals, digits, and a mark among them.
+fn is_strong(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let inner = bytes.get(1..bytes.len().saturating_sub(1)).unwrap_or(&[]);
+    let has = |of: fn(&u8) -> bool| bytes.iter().any(of);
+    let marked = inner.iter().any(|b| b"!@#$%^&*".contains(b));
+    bytes.len() >= 8
+        && marked
+        && has(u8::is_ascii_lowercase)
+        && has(u8::is_ascii_uppercase)
+        && has(u8::is_ascii_digit)
+        && looks_secret(text)
 }
 
 /// Whether the words before `password` are those of a `.netrc` file: `login ann`.
