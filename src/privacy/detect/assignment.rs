@@ -47,7 +47,8 @@ pub(super) fn find(scan: &Scan<'_>, i: usize) -> Option<(Kind, usize, usize)> {
     } else {
         grade(name).or_else(|| if parameter { ending_grade(name) } else { None })
     }?;
-    let grade = if name.ends_with("pass") && is_argument_of_pass(scan, name_end) { Grade::Secret } else { grade };
+    let argument = grade == Grade::Phrase && is_argument_of_pass(scan, name_end);
+    let grade = if argument { Grade::Secret } else { grade };
     let (start, quote) = value_start(scan, if compared { scan.run_end(i, i + 3, |b| b == b'=') - 1 } else { i });
     if compared && quote.is_none()
         || grade == Grade::Phrase && name.ends_with("PASS") && is_verdict(scan, name_end, start)
@@ -61,7 +62,7 @@ pub(super) fn find(scan: &Scan<'_>, i: usize) -> Option<(Kind, usize, usize)> {
     let scheme = scheme_length(text, grade);
     let text = text.get(scheme..).unwrap_or("");
     let equals = scan.at(i) == b'=';
-    let sure = equals || quote.is_some() || markup;
+    let sure = equals || quote.is_some() || markup || argument;
     // `secret = compute` is a line of a program as often as one of a configuration.
     let spaced = scan.at(i + 1) == b' ' && quote.is_none() && !markup;
     let secret = match grade {
@@ -97,6 +98,7 @@ pub(super) fn find(scan: &Scan<'_>, i: usize) -> Option<(Kind, usize, usize)> {
 }
 
 /// The end of a parameter's name may tell what it is, whatever its beginning: `hapikey`, `xsecret`.
+#[inline(never)]
 fn ending_grade(name: &str) -> Option<Grade> {
     const ENDINGS: [&str; 9] =
         ["apikey", "accesskey", "secret", "token", "signature", "password", "passwd", "authkey", "secretkey"];
@@ -110,11 +112,13 @@ fn ending_grade(name: &str) -> Option<Grade> {
 }
 
 /// Whether the `pass:` whose name ends at `end` is the argument by which openssl is given a password.
+#[inline(never)]
 fn is_argument_of_pass(scan: &Scan<'_>, end: usize) -> bool {
     [&b"-pass pass"[..], b"-passin pass", b"-passout pass"].iter().any(|flag| scan.behind(end, 14).ends_with(flag))
 }
 
 /// Whether the `PASS: ` whose name ends at `end` is what a test came to.
+#[inline(never)]
 fn is_verdict(scan: &Scan<'_>, end: usize, value: usize) -> bool {
     scan.behind(end, 8) == b"--- PASS" || scan.slice(value, value + 4).eq_ignore_ascii_case(b"test")
 }
@@ -326,6 +330,7 @@ pub(super) fn value_start(scan: &Scan<'_>, i: usize) -> (usize, Option<(usize, u
 }
 
 /// Where the value starts behind what PHP says of it: `string(12) "..."`.
+#[inline(never)]
 fn past_type(scan: &Scan<'_>, start: usize) -> usize {
     const STRING: &[u8] = b"string(";
     let digits = start + STRING.len();

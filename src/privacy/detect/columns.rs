@@ -11,6 +11,7 @@ const COLUMNS_MAX: usize = 512;
 const ROW_MAX: usize = 4096;
 
 /// The next secret in the row behind the word `VALUES` that ends at `end`.
+#[inline(never)]
 pub(super) fn find(scan: &Scan<'_>, start: usize, end: usize) -> Option<(usize, usize)> {
     let columns = columns(scan.behind(start, COLUMNS_MAX))?;
     let open = scan.run_end(end, end + 4, |b| b.is_ascii_whitespace());
