@@ -56,7 +56,13 @@ pub(super) fn name<'m>(members: &'m [(Cow<'_, str>, Json<'_>)]) -> Option<&'m st
         _ => None,
     };
     let patch = || text(&|name| name == "op").and_then(|_| text(&|name| name == "path")).and_then(last_step);
-    text(&is_name).or_else(patch).or_else(|| text(&|name| name == "id"))
+    text(&is_name).or_else(patch).or_else(|| text(&|name| name == "id").filter(|id| is_called(id)))
+}
+
+/// Whether an id is what somebody called a field, and no number or random letters.
+fn is_called(id: &str) -> bool {
+    const LONGEST: usize = 32;
+    id.len() <= LONGEST && id.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b'.'))
 }
 
 /// The last part of a path that is no index.
