@@ -2,7 +2,7 @@
 
 use super::key_name::{Grade, grade};
 use super::secret_value::secret_start;
-use super::{Kind, Scan};
+use super::Scan;
 
 /// The list of columns ends at most so far before `VALUES`.
 const COLUMNS_MAX: usize = 512;
