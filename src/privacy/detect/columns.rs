@@ -1,8 +1,8 @@
 //! Values that the list of columns before them names: `INSERT INTO users (name, password) VALUES ('ann', '...')`.
 
+use super::Scan;
 use super::key_name::{Grade, grade};
 use super::secret_value::secret_start;
-use super::Scan;
 
 /// The list of columns ends at most so far before `VALUES`.
 const COLUMNS_MAX: usize = 512;
