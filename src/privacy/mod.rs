@@ -45,6 +45,7 @@ mod walk;
 
 mod fields;
 
+mod pair;
 mod pipeline;
 
 mod flat;

@@ -10,13 +10,10 @@ use super::detect::key_name::{self, Grade};
 use super::detect::{self, Beside, Kind, Meaning, cookie, secret_value};
 use super::json::{Json, Members, Text};
 use super::leaf::Job;
+use super::pair;
 use super::policy::Rule;
 use super::redaction::Method;
 use super::selector::{Place, ValueType};
-
-/// Members that hold the name of a pair, and members that hold its value.
-const PAIR_NAMES: [&str; 6] = ["name", "key", "header", "field", "k", "label"];
-const PAIR_VALUES: [&str; 5] = ["value", "values", "val", "v", "content"];
 
 /// Integers below this are too short for any detector.
 const NUMBER_MIN: u64 = 1_000_000;
@@ -75,7 +72,7 @@ impl<'j> Job<'j> {
     /// Scrubs the members of an object in place.
     pub(super) fn members(&mut self, members: &mut Members<'_>, parent: Option<&Place<'_>>) {
         // A pair's name is read before anything is replaced, and copied, since its member is scrubbed too.
-        let pair = pair_name(members).map(str::to_owned);
+        let pair = pair::name(members).map(str::to_owned);
         if members.iter().any(|(name, _)| name == "kty") {
             self.web_key(members, parent);
         }
@@ -108,7 +105,7 @@ impl<'j> Job<'j> {
             meaning = Meaning::of(&scrubbed);
             *name = Cow::Owned(scrubbed);
         }
-        let pair = pair.filter(|_| PAIR_VALUES.contains(&&**name));
+        let pair = pair.filter(|_| pair::is_value(name));
         let meaning = pair.map_or(meaning, Meaning::of);
         let place = Place::member(parent, name).called(pair);
         let holds =
@@ -197,7 +194,7 @@ impl<'j> Job<'j> {
                 }
             }
             Json::Object(members) => {
-                let paired = pair_name(members).is_some();
+                let paired = pair::name(members).is_some();
                 for (name, value) in members.iter_mut() {
                     if let Some(scrubbed) = self.name(name, Meaning::of(name), Some(place)) {
                         *name = Cow::Owned(scrubbed);
@@ -237,7 +234,7 @@ impl<'j> Job<'j> {
     /// A member below one that holds cookies: its name is a cookie's, or a part of a cookie that is told apart (`paired`).
     fn cookie(&mut self, name: &str, value: &mut Json<'_>, place: &Place<'_>, declared: Declared<'j>, paired: bool) {
         let kept = match &*value {
-            _ if paired => !PAIR_VALUES.contains(&name),
+            _ if paired => !pair::is_value(name),
             Json::Str(text) => cookie::is_attribute(name) || cookie::is_preference(name, text),
             Json::Null
             | Json::Bool(_)
@@ -297,15 +294,6 @@ fn holds_secret(value: &Json<'_>, grade: Grade) -> bool {
 
 fn is_secret(text: &str, grade: Grade) -> bool {
     secret_value::secret_start(text, grade).is_some()
-}
-
-/// The name in a name-and-value pair.
-fn pair_name<'m>(members: &'m [(Cow<'_, str>, Json<'_>)]) -> Option<&'m str> {
-    if !members.iter().any(|(name, _)| PAIR_VALUES.contains(&&**name)) {
-        return None;
-    }
-    let (_, value) = members.iter().find(|(name, _)| PAIR_NAMES.contains(&&**name))?;
-    if let Json::Str(text) = value { Some(text) } else { None }
 }
 
 /// Whether a value can be somebody's name or a postal code at all.

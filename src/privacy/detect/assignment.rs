@@ -9,7 +9,7 @@ use super::random::is_mixed;
 use super::secret_value::{
     is_crypt, is_dull_value, is_parameter, is_phrase, looks_like_code, looks_secret, scheme_length, secret_start,
 };
-use super::{Kind, Scan, shape};
+use super::{Kind, Scan, command, shape};
 
 /// Where a value starts, and how it is written.
 pub(super) struct Value {
@@ -28,30 +28,53 @@ pub(super) const LOOK: usize = 128;
 
 /// The secret that is assigned by the `=` or `:` at `i`.
 pub(super) fn find(scan: &Scan<'_>, i: usize) -> Option<(Kind, usize, usize)> {
-    let doubled = matches!((scan.at(i), scan.at(i + 1)), (b'=', b'=') | (b':', b':')) || scan.before(i) == b':';
-    if doubled {
+    if scan.at(i) == b':' && (scan.at(i + 1) == b':' || scan.before(i) == b':') {
         return None;
     }
+    if scan.at(i) == b':' && scan.before(i) == b'r' {
+        let found = command::net_use(scan, i).filter(|_| scan.wanted.contains(Kind::SecretKey));
+        if let Some((start, end)) = found {
+            return Some((Kind::SecretKey, start, end));
+        }
+    }
+    let compared = scan.at(i) == b'=' && scan.at(i + 1) == b'=';
     let (name_start, name_end) = name_before(scan, i)?;
     let name = scan.str(name_start, name_end);
-    let grade = if is_pair_value(name) { paired_grade(scan, name_start) } else { grade(name) }?;
     let before = scan.before(name_start);
-    let (start, quote) = value_start(scan, i);
+    let parameter = matches!(before, b'?' | b'&' | b'#');
+    let grade = if is_pair_value(name) {
+        paired_grade(scan, name_start)
+    } else {
+        grade(name).or_else(|| if parameter { ending_grade(name) } else { None })
+    }?;
+    let argument = grade == Grade::Phrase && is_argument_of_pass(scan, name_end);
+    let grade = if argument { Grade::Secret } else { grade };
+    let (start, quote) = value_start(scan, if compared { scan.run_end(i, i + 3, |b| b == b'=') - 1 } else { i });
+    if compared && quote.is_none()
+        || grade == Grade::Phrase && name.ends_with("PASS") && is_verdict(scan, name_end, start)
+    {
+        return None;
+    }
     let bare = if quote.is_none() { past_markup(scan, start, grade) } else { start };
     let (markup, start) = (bare > start, bare);
-    let value = Value { start, quote, closing: before, query: matches!(before, b'?' | b'&' | b'#'), grade };
+    let value = Value { start, quote, closing: before, query: parameter, grade };
     let text = scan.str(start, value.end(scan, start + LOOK));
     let scheme = scheme_length(text, grade);
     let text = text.get(scheme..).unwrap_or("");
     let equals = scan.at(i) == b'=';
-    let sure = equals || quote.is_some() || markup;
+    let sure = equals || quote.is_some() || markup || argument;
     // `secret = compute` is a line of a program as often as one of a configuration.
     let spaced = scan.at(i + 1) == b' ' && quote.is_none() && !markup;
     let secret = match grade {
         Grade::Authorization => sure && !spaced || is_header_value(text, scheme > 0, grade),
         Grade::Cookie => text.contains('=') || sure && looks_secret(text),
+        Grade::Secret if compared => looks_secret(text) || is_phrase(text),
         Grade::Secret => {
-            sure && !spaced || looks_secret(text) || is_crypt(text) || is_line(scan, name_start, &value, text)
+            sure && !spaced
+                || text.len() == shape::UUID_LENGTH && shape::is_uuid(text.as_bytes(), 0)
+                || looks_secret(text)
+                || is_crypt(text)
+                || is_line(scan, name_start, &value, text)
         }
         Grade::Likely => looks_secret(text) || is_crypt(text) || value.query && is_parameter(text),
         Grade::Phrase => looks_secret(text) || is_crypt(text) || !spaced && is_phrase(text),
@@ -72,6 +95,32 @@ pub(super) fn find(scan: &Scan<'_>, i: usize) -> Option<(Kind, usize, usize)> {
     }
     // What is not wanted is not read to its end, or many of its kind would be read again and again.
     scan.wanted.contains(kind).then(|| (kind, start + scheme, value.end(scan, scan.bytes.len())))
+}
+
+/// The end of a parameter's name may tell what it is, whatever its beginning: `hapikey`, `xsecret`.
+#[inline(never)]
+fn ending_grade(name: &str) -> Option<Grade> {
+    const ENDINGS: [&str; 9] =
+        ["apikey", "accesskey", "secret", "token", "signature", "password", "passwd", "authkey", "secretkey"];
+    let ends = |ending: &str| {
+        let at = name.len().checked_sub(ending.len());
+        at.and_then(|at| name.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case(ending))
+    };
+    // What has words of its own says what it is.
+    let single = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    (single && ENDINGS.iter().any(|ending| ends(ending))).then_some(Grade::Query)
+}
+
+/// Whether the `pass:` whose name ends at `end` is the argument by which openssl is given a password.
+#[inline(never)]
+fn is_argument_of_pass(scan: &Scan<'_>, end: usize) -> bool {
+    [&b"-pass pass"[..], b"-passin pass", b"-passout pass"].iter().any(|flag| scan.behind(end, 14).ends_with(flag))
+}
+
+/// Whether the `PASS: ` whose name ends at `end` is what a test came to.
+#[inline(never)]
+fn is_verdict(scan: &Scan<'_>, end: usize, value: usize) -> bool {
+    scan.behind(end, 8) == b"--- PASS" || scan.slice(value, value + 4).eq_ignore_ascii_case(b"test")
 }
 
 /// The secret in the element that the `</` at `i` closes: `<password>...</password>`.
@@ -157,7 +206,9 @@ fn past_markup(scan: &Scan<'_>, start: usize, grade: Grade) -> usize {
             let tag = TAGS.iter().find(|tag| scan.slice(start, start + tag.len()) == **tag);
             tag.map_or(start, |tag| start + tag.len())
         }
-        b'[' if grade == Grade::Authorization && memchr::memchr(b' ', scan.slice(start, start + 16)).is_some() => {
+        b'[' if grade == Grade::Authorization
+            && scan.slice(start, start + 16).iter().find(|b| matches!(b, b' ' | b']')) == Some(&b' ') =>
+        {
             start + 1
         }
         _ => start,
@@ -235,7 +286,8 @@ fn name_before(scan: &Scan<'_>, i: usize) -> Option<(usize, usize)> {
     if scan.before(end) == b' ' {
         end -= 1;
     }
-    if matches!(scan.before(end), b'"' | b'\'' | b'`' | b']') {
+    let mark = scan.before(end);
+    if matches!(mark, b'"' | b'\'' | b'`' | b']') || mark == b')' && scan.at(i + 1) == b'(' {
         end -= 1;
         while matches!(scan.before(end), b'\\' | b'"' | b'\'') {
             end -= 1;
@@ -266,11 +318,27 @@ fn name_before(scan: &Scan<'_>, i: usize) -> Option<(usize, usize)> {
 pub(super) fn value_start(scan: &Scan<'_>, i: usize) -> (usize, Option<(usize, u8)>) {
     let arrow = usize::from(scan.at(i) == b'=' && scan.at(i + 1) == b'>');
     let start = scan.run_end(i + 1 + arrow, i + 4, |b| b == b' ' || b == b'\t');
+    let start = if arrow == 1 { past_type(scan, start) } else { start };
+    if scan.at(i + 1) == b'(' && scan.before(i) == b')' {
+        return (i + 2, Some((0, b')')));
+    }
     let slashes = scan.run_end(start, start + 4, |b| b == b'\\') - start;
     match scan.at(start + slashes) {
         quote @ (b'"' | b'\'' | b'`') if slashes <= 3 => (start + slashes + 1, Some((slashes, quote))),
         _ => (start, None),
     }
+}
+
+/// Where the value starts behind what PHP says of it: `string(12) "..."`.
+#[inline(never)]
+fn past_type(scan: &Scan<'_>, start: usize) -> usize {
+    const STRING: &[u8] = b"string(";
+    let digits = start + STRING.len();
+    if scan.slice(start, digits) != STRING {
+        return start;
+    }
+    let end = scan.run_end(digits, digits + 8, |b| b.is_ascii_digit());
+    if scan.at(end) == b')' && scan.at(end + 1) == b' ' { end + 2 } else { start }
 }
 
 impl Value {
@@ -304,7 +372,8 @@ impl Value {
         };
         let placeholder = usize::from(scan.at(self.start) == b'<');
         let end = scan.run_end(self.start + placeholder, limit, |b| !ends(b));
-        let foreign = end > self.start && scan.at(end - 1) == b']' && scan.at(self.start) != b'[';
+        let last = if end > self.start { scan.at(end - 1) } else { 0 };
+        let foreign = last == b']' && scan.at(self.start) != b'[' || self.query && matches!(last, b':' | b'.');
         end - usize::from(foreign)
     }
 }

@@ -58,6 +58,12 @@ pub(super) fn v6(scan: &Scan<'_>, start: usize) -> Option<usize> {
         end -= 6;
     }
     let text = scan.str(start, end);
+    // Behind eight groups it cannot.
+    let text = match text.rsplit_once(':') {
+        Some((whole, port)) if port.bytes().all(|b| b.is_ascii_digit()) && whole.split(':').count() == 8 => whole,
+        _ => text,
+    };
+    let end = start + text.len();
     let address: Ipv6Addr = text.parse().ok()?;
     let groups = text.split(':').filter(|group| !group.is_empty()).count();
     let plausible = groups >= 3 || text.contains('.') || is_routable_start(text);

@@ -117,10 +117,21 @@ pub(in crate::privacy) fn grade(name: &str) -> Option<Grade> {
         Word::Id => return (words.next() == b"session").then(|| session_grade(words.next())),
         Word::Trailing => return None,
     };
-    // `clear text password` is one, `no password` and `has_secret` say whether there is one.
+    // `clear text password` is one, `no password` and `has_secret` say whether there is one, `existingSecret` which one it is.
     (!matches!(
         words.next(),
-        b"has" | b"is" | b"no" | b"use" | b"needs" | b"requires" | b"without" | b"show" | b"hide" | b"forgot"
+        b"has"
+            | b"is"
+            | b"no"
+            | b"use"
+            | b"needs"
+            | b"requires"
+            | b"without"
+            | b"show"
+            | b"hide"
+            | b"forgot"
+            | b"existing"
+            | b"pull"
     ))
     .then_some(grade)
 }
@@ -198,6 +209,8 @@ mod tests {
             "secret_name",
             "token_type",
             "has_password",
+            "auth.existingSecret",
+            "imagePullSecrets",
             "status_code",
             "zip_code",
             "country_code",

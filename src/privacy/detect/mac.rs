@@ -31,7 +31,7 @@ pub(super) fn find(scan: &Scan<'_>, start: usize) -> Option<usize> {
     let shaped = text.len() == LENGTH
         && text.iter().enumerate().all(|(at, b)| if at % 3 == 2 { *b == separator } else { b.is_ascii_hexdigit() });
     let longer = is_word(scan.at(end))
-        || scan.at(end) == separator
+        || scan.at(end) == separator && !scan.at(end + 1).is_ascii_whitespace()
         || scan.before(start) == separator && is_pair(scan, start - 1);
     let empty = text.iter().all(|b| matches!(b, b'0' | b':' | b'-'))
         || text.iter().all(|b| matches!(b, b'f' | b'F' | b':' | b'-'));

@@ -61,6 +61,8 @@ mod token;
 mod url;
 
 mod assignment;
+mod columns;
+mod command;
 pub(super) mod key_name;
 mod key_words;
 pub(super) mod secret_value;
@@ -355,7 +357,7 @@ impl<'s> Scan<'s> {
         {
             return end;
         }
-        if matches!(next, b' ' | b'\t' | b'(' | 0x80..)
+        if matches!(next, b' ' | b'\t' | b'(' | b'"' | b'}' | 0x80..)
             && let Some(end) = self.told(i, end)
         {
             return end;
@@ -491,7 +493,7 @@ impl<'s> Scan<'s> {
         {
             return end;
         }
-        if matches!(end - start, 24..=28 | 40..=44 | 52)
+        if matches!(end - start, 24..=28 | 40..=44 | 52 | 84)
             && let Some(end) = secret::by_shape(self, start, end).and_then(|end| self.hit(Kind::ApiKey, start, end))
         {
             return end;

@@ -182,7 +182,8 @@ impl Number<'_, '_> {
 /// Whether the number at `start` is the tail of something longer: `0.4111`, `ORD-2022-1234567`, `#4111`.
 pub(super) fn is_continued(scan: &Scan<'_>, start: usize) -> bool {
     match scan.before(start) {
-        b'.' | b'-' | b'_' | b',' => is_word(scan.before(start - 1)),
+        b'.' | b'-' | b'_' => is_word(scan.before(start - 1)),
+        b',' => is_word(scan.before(start - 1)) && !is_cell(scan, start),
         b'#' | b'$' => true,
         _ => false,
     }
@@ -203,6 +204,14 @@ pub(super) fn product_before(scan: &Scan<'_>, start: usize) -> Option<usize> {
     let before = scan.behind(start - 1, NAME_MAX);
     let name = start - 1 - before.iter().rev().take_while(|b| is_word(**b)).count();
     scan.at(name).is_ascii_uppercase().then_some(name)
+}
+
+/// Whether what is at `start` behind a comma is the cell of a row, and not decimals or thousands: it has letters, joined groups, or many digits.
+fn is_cell(scan: &Scan<'_>, start: usize) -> bool {
+    const DECIMALS_MAX: usize = 12;
+    let end = scan.run_end(start, start + DECIMALS_MAX, |b| b.is_ascii_digit());
+    let joined = end - start >= 3 && matches!(scan.at(end), b'-' | b' ') && scan.at(end + 1).is_ascii_digit();
+    joined || end - start == DECIMALS_MAX || scan.at(start).is_ascii_alphabetic()
 }
 
 /// Whether a number may end at `end`: no letter, digit or decimals follow.

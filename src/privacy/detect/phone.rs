@@ -13,7 +13,11 @@ const DIGITS_USUAL: usize = 12;
 
 /// The end of the number that starts with the `+` at `i`.
 pub(super) fn international(scan: &Scan<'_>, i: usize) -> Option<usize> {
-    if !matches!(scan.at(i + 1), b'1'..=b'9') || is_word(scan.before(i)) || matches!(scan.before(i), b'+' | b'/') {
+    if !matches!(scan.at(i + 1), b'1'..=b'9')
+        || is_word(scan.before(i))
+        || scan.before(i) == b'+'
+        || scan.before(i) == b'/' && !is_step(scan, i)
+    {
         return None;
     }
     let american = scan.at(i + 1) == b'1';
@@ -41,6 +45,13 @@ pub(super) fn international(scan: &Scan<'_>, i: usize) -> Option<usize> {
     (complete && !decimal && !is_word(scan.at(end))).then_some(end)
 }
 
+/// Whether the `+` at `i` begins a whole step of a path, of digits: `wa.me/+41...`.
+fn is_step(scan: &Scan<'_>, i: usize) -> bool {
+    const DIGITS_MIN: usize = 10;
+    let end = scan.run_end(i + 1, i + 17, |b| b.is_ascii_digit());
+    end - i > DIGITS_MIN && matches!(scan.at(end), 0 | b'/' | b'?' | b'"' | b'\'' | b' ' | b'\n' | b')' | b'<')
+}
+
 /// The end of the number that starts with the `(` at `i`, such as `(415) 555-2671`.
 pub(super) fn parenthesised(scan: &Scan<'_>, i: usize) -> Option<usize> {
     let three = |at: usize| matches!(scan.at(at), b'2'..=b'9') && scan.digits_end(at) == at + 3;
@@ -51,7 +62,9 @@ pub(super) fn parenthesised(scan: &Scan<'_>, i: usize) -> Option<usize> {
     let line = exchange + 4;
     let shaped =
         three(exchange) && matches!(scan.at(exchange + 3), b'-' | b'.' | b' ') && scan.digits_end(line) == line + 4;
-    (shaped && !is_word(scan.at(line + 4))).then_some(line + 4)
+    // `(999) 999-9999` is how a field is to be filled in.
+    let mask = scan.slice(i, line + 4).iter().filter(|b| b.is_ascii_digit()).all(|b| *b == scan.at(i + 1));
+    (shaped && !mask && !is_word(scan.at(line + 4))).then_some(line + 4)
 }
 
 /// The end of the announced number that starts with an area code in parentheses at `i`, such as `(020) 7946 0958`.

@@ -107,6 +107,7 @@ pub(super) fn by_shape(scan: &Scan<'_>, start: usize, end: usize) -> Option<usiz
         40..=44 if word.ends_with(b"NRAL") => is_random(word).then_some(end),
         40 if word.ends_with(b"_mmk") => is_random(word).then_some(end),
         52 if word.get(42..46) == Some(b"AzSe") => is_random(word).then_some(end),
+        84 if word.get(76..80) == Some(b"AZDO") => is_random(word).then_some(end),
         _ => None,
     }
 }

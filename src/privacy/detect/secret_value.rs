@@ -1,6 +1,7 @@
 //! What a value looks like that a name or a word declares a secret, and what says that there is none.
 
 use super::key_name::Grade;
+use super::key_words::{Word, meaning};
 use super::random::{is_hex_key, is_mixed, variety};
 use super::{cookie, shape};
 use crate::privacy::redaction::is_settled;
@@ -55,7 +56,10 @@ pub(in crate::privacy) fn looks_secret(value: &str) -> bool {
     // A mark inside a word that no language and no program puts there.
     let inner = bytes.get(1..bytes.len() - 1).unwrap_or(&[]);
     let marked = hump_or_mixed_case(bytes) && inner.iter().any(|b| b"!@#$%^&*?".contains(b));
-    letters > 0 && !dotted && (digits > 0 || marked || bytes.len() >= 20 && hump) && !is_term(value)
+    // Nor behind two words that are written as one.
+    let marked = marked || hump && bytes.last().is_some_and(|b| b"!@#$%^&*".contains(b));
+    let long = bytes.len() >= 20 && hump && !value.contains('/');
+    letters > 0 && !dotted && (digits > 0 || marked || long) && !is_term(value)
 }
 
 /// Whether a value with a digit is a word of the trade: `sha256`, `base64-encoded`, `2048-bit`.
@@ -117,7 +121,7 @@ pub(super) fn is_parameter(value: &str) -> bool {
 
 /// Whether a value says that there is no secret: a constant, a template, a placeholder, a word about one, a public key.
 pub(in crate::privacy) fn is_dull_value(value: &str) -> bool {
-    const CONSTANTS: [&str; 52] = [
+    const CONSTANTS: [&str; 67] = [
         "null",
         "none",
         "nil",
@@ -170,15 +174,58 @@ pub(in crate::privacy) fn is_dull_value(value: &str) -> bool {
         "any",
         "not_set",
         "absent",
+        "include",
+        "omit",
+        "same-origin",
+        "inherit",
+        "default",
+        "basic",
+        "bearer",
+        "digest",
+        "oauth",
+        "oidc",
+        "saml",
+        "ldap",
+        "anonymous",
+        "interactive",
+        "managed",
     ];
+    let bare = value.strip_prefix(['[', '(']).and_then(|rest| rest.strip_suffix([']', ')'])).unwrap_or(value);
     value.is_empty()
         || is_settled(value)
-        || CONSTANTS.iter().any(|constant| value.eq_ignore_ascii_case(constant))
+        || is_label(value)
+        || CONSTANTS.iter().any(|constant| bare.eq_ignore_ascii_case(constant))
         || value.starts_with(['$', '<', '{']) && !is_crypt(value)
         || is_stand_in(value)
         || matches!(value.as_bytes(), [b'%', b's' | b'd' | b'v' | b'(', ..])
         || ["ssh-", "ecdsa-sha2", "-----BEGIN PUBLIC", "-----BEGIN CERT"].iter().any(|public| value.starts_with(public))
-        || value.len() >= 3 && value.bytes().all(|b| matches!(b, b'*' | b'x' | b'X' | b'.' | b'-'))
+        || value.len() >= 3 && bare.chars().all(|c| matches!(c, '*' | 'x' | 'X' | '.' | '-' | '•' | '●' | '…'))
+}
+
+/// Whether a value is what a form or a translation calls a secret: `Password`, `Choose a password`, `API key`, `Mot de passe`. In small letters a
+/// single word is a poor password, and several are a phrase unless a word for a secret is among them.
+fn is_label(value: &str) -> bool {
+    const LABEL_MAX: usize = 48;
+    const WORD_MAX: usize = 24;
+    let written =
+        |c: char| c.is_alphabetic() || matches!(c, ' ' | '\'' | '’' | '?' | ':' | '*' | '…' | '.' | '(' | ')');
+    let capital = value.chars().next().is_some_and(char::is_uppercase);
+    let several = value.contains(' ');
+    if value.len() > LABEL_MAX || !(capital || several) || !value.chars().all(written) {
+        return false;
+    }
+    let names_secret = |word: &str| {
+        let mut lower = [0; WORD_MAX];
+        let Some(slots) = lower.get_mut(..word.len()) else { return false };
+        slots.copy_from_slice(word.as_bytes());
+        slots.make_ascii_lowercase();
+        match meaning(slots) {
+            Some(Word::Is(Grade::Secret) | Word::Passe) => true,
+            Some(Word::Is(_) | Word::Token | Word::Key | Word::Code) => capital,
+            Some(Word::Header(_) | Word::Pass | Word::Session | Word::Sid | Word::Id | Word::Trailing) | None => false,
+        }
+    };
+    value.split(|c: char| !c.is_alphabetic()).any(names_secret)
 }
 
 /// Whether a value is what manuals put where a secret goes: `YOUR_API_KEY`, `your-token-here`.

@@ -1,7 +1,7 @@
 //! Which detectors of secrets are asked at a word, a number or a mark.
 
 use super::key_words::may_end;
-use super::{Kind, Scan, assignment, cookie, is_word, private_key, secret, token, told};
+use super::{Kind, Scan, assignment, columns, command, cookie, is_word, private_key, secret, token, told};
 
 impl Scan<'_> {
     /// A word whose first two letters may begin a token or key. Returns where to go on.
@@ -28,6 +28,10 @@ impl Scan<'_> {
         let length = end - i;
         let third = if length > 2 { self.at(end - 3) } else { 0 };
         let second = if length > 1 { self.at(end - 2) } else { 0 };
+        if length == 6 && matches!(self.at(i), b'V' | b'v') && self.slice(i, end).eq_ignore_ascii_case(b"values") {
+            let (start, end) = columns::find(self, i, end)?;
+            return self.hit(Kind::SecretKey, start, end);
+        }
         let by = length == 2 && matches!(self.at(i), b'b' | b'B');
         if !by && self.at(end) < 0x80 && !may_end(third, second, self.at(end - 1)) {
             return None;
@@ -93,8 +97,8 @@ impl Scan<'_> {
         match self.at(i + 1) {
             b'-' => private_key::armoured(self, i)
                 .map(|(start, end)| (Kind::PrivateKey, start, end))
-                .or_else(|| told::flag(self, i)),
-            b'p' | b'a' | b'w' | b'u' | b'U' | b'b' if !is_word(self.before(i)) => told::flag(self, i),
+                .or_else(|| command::flag(self, i)),
+            b'p' | b'a' | b'w' | b'u' | b'U' | b'b' | b'k' | b'S' if !is_word(self.before(i)) => command::flag(self, i),
             _ => secret::around_hyphen(self, i).map(|(start, end)| (Kind::ApiKey, start, end)),
         }
     }

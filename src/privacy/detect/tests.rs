@@ -179,3 +179,16 @@ fn what_lies_behind_a_hit_is_not_read_again() {
     assert!(hits.windows(2).all(|pair| pair[0].1.as_ptr() as usize + pair[0].1.len() <= pair[1].1.as_ptr() as usize));
     assert!(!hits.is_empty());
 }
+
+#[test]
+fn cells_of_a_row_are_no_decimals() {
+    check(Kind::Ssn, &["3370,«563-16-3460»,pro,8752", "1,563 items"]);
+    check(Kind::Card, &["1348,«4111 1111 1111 1111»,pro", "0,4111 1111"]);
+}
+
+#[test]
+fn what_may_follow_an_address() {
+    check(Kind::Mac, &["skipping «02:DD:0D:0E:BF:69»: synced", "02:DD:0D:0E:BF:69:11"]);
+    check(Kind::Ip, &["haproxy: «2800:a4:58aa:3a71:1756:8232:1476:585d»:8176 [x]"]);
+    check(Kind::Phone, &["wa.me/«+37163125310»", "a/+1234567/b", "mask (999) 999-9999"]);
+}

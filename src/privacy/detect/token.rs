@@ -91,8 +91,12 @@ fn is_user_and_password(value: &[u8]) -> bool {
     })
 }
 
-/// Long enough, and not a word: a digit, or a capital letter after a small one.
+/// Long enough, and not a word: a digit, or a capital letter after a small one. What follows `token_type=bearer ` is the next parameter.
 fn is_opaque(value: &[u8]) -> bool {
+    let padding = value.iter().rev().take_while(|b| **b == b'=').count();
+    if memchr::memchr(b'=', value).is_some_and(|at| at < value.len() - padding) {
+        return false;
+    }
     let digit = value.iter().any(u8::is_ascii_digit);
     let hump = value.windows(2).any(|pair| matches!(pair, [a, b] if !a.is_ascii_uppercase() && b.is_ascii_uppercase()));
     (value.len() >= OPAQUE_MIN && (digit || hump))

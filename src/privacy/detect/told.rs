@@ -1,5 +1,5 @@
-//! Secrets that words before them in a sentence or a command declare: `the password for ann is ...`, `IDENTIFIED BY '...'`, `--password ...`,
-//! `curl -u ann:...`, `login ann password ...`, `483920 is your code`.
+//! Secrets that words before them in a sentence or a table declare: `the password for ann is ...`, `IDENTIFIED BY '...'`,
+//! `login ann password ...`, `"password","..."`, `483920 is your code`.
 //!
 //! Prose says `password` a hundred times for each time that it tells one, so what follows must look like a secret, and an ordinary word, a
 //! length or an algorithm's name does not.
@@ -7,8 +7,8 @@
 use super::assignment::{LOOK, Value, is_reference, value_start};
 use super::key_name::{Grade, grade, is_name_letter, may_be_graded};
 use super::random::{is_hex_key, is_mixed};
-use super::secret_value::{is_dull_value, is_phrase, looks_like_code, looks_secret};
-use super::{Kind, Scan, is_word};
+use super::secret_value::{is_dull_value, is_phrase, looks_like_code, looks_secret, secret_start};
+use super::{Kind, Scan};
 
 /// Words that say that the next is it.
 #[rustfmt::skip]
@@ -22,6 +22,9 @@ const ADVERBS: [&[u8]; 8] = [b"now", b"set", b"currently", b"still", b"just", b"
 
 /// Words before `to` that make it say so.
 const SETTING: [&[u8]; 6] = [b"set", b"changed", b"updated", b"reset", b"password", b"back"];
+
+/// Words before `as` that do.
+const RENDERING: [&[u8]; 5] = [b"rendered", b"resolved", b"expanded", b"entered", b"given"];
 
 /// So many words may stand between the word for a secret and the one that tells it.
 const WORDS_BETWEEN: usize = 5;
@@ -42,6 +45,13 @@ pub(super) fn find(scan: &Scan<'_>, start: usize, end: usize) -> Option<(usize, 
     if scan.at(end) == b'(' {
         return sql_function(scan, start, end);
     }
+    match scan.at(end) {
+        b'"' => return quoted_name(scan, start, end),
+        b'}' if scan.at(end + 1) == b'}' => {
+            return grade(scan.str(start, end)).and_then(|grade| behind_copula(scan, end + 2, grade));
+        }
+        _ => {}
+    }
     let end = scan.run_end(end, end + 8, is_name_letter);
     if !matches!(scan.at(end), b' ' | b'\t') || !may_be_graded(scan.slice(start, end)) {
         return None;
@@ -51,6 +61,56 @@ pub(super) fn find(scan: &Scan<'_>, start: usize, end: usize) -> Option<(usize, 
         return None;
     }
     beside(scan, start, end, grade).or_else(|| behind_copula(scan, end, grade))
+}
+
+/// The value of the name that ends in the word `start..end` and stands in quotes, where no `=` or `:` follows: the next cell of a row, the part of
+/// a form, the `default` in the block of a variable.
+#[inline(never)]
+fn quoted_name(scan: &Scan<'_>, start: usize, end: usize) -> Option<(usize, usize)> {
+    const NAME_MAX: usize = 40;
+    const BLOCK_MAX: usize = 400;
+    let behind = scan.behind(start, NAME_MAX);
+    let opened = behind.iter().rposition(|b| *b == b'"')?;
+    let from = start - (behind.len() - opened - 1);
+    let before = behind.get(..opened)?;
+    let next = scan.at(end + 1);
+    if !(matches!(next, b',' | b'\n' | b'\r') || next == b' ' && scan.at(end + 2) == b'{') {
+        return None;
+    }
+    let grade = grade(scan.str(from, end))?;
+    let (from, to) = if next == b',' {
+        cell(scan, end + 1)?
+    } else if next == b' ' {
+        if !before.ends_with(b"variable ") {
+            return None;
+        }
+        let block = scan.slice(end + 2, (end + BLOCK_MAX).min(scan.bytes.len()));
+        let block = block.get(..block.iter().position(|b| *b == b'}').unwrap_or(block.len()))?;
+        let word = end + 2 + memchr::memmem::find(block, b"default")? + b"default".len();
+        let equals = scan.run_end(word, word + 16, |b| b == b' ');
+        let (from, quote) = value_start(scan, equals);
+        if scan.at(equals) != b'=' || quote.is_none() {
+            return None;
+        }
+        whole(scan, from, quote)
+    } else {
+        if !before.ends_with(b"name=") {
+            return None;
+        }
+        let line = scan.run_end(end + 1, end + 5, |b| matches!(b, b'\n' | b'\r'));
+        let breaks = scan.slice(end + 1, line).iter().filter(|b| **b == b'\n').count();
+        let to = scan.run_end(line, line + LOOK, |b| !matches!(b, b'\n' | b'\r'));
+        (breaks == 2).then_some((line, to))?
+    };
+    let text = scan.str(from, to);
+    let secret = if next == b',' { tells(text, grade) } else { secret_start(text, grade).is_some() };
+    (secret && !is_dull_value(text)).then_some((from, to))
+}
+
+/// What is in quotes behind the comma at `at`.
+fn cell(scan: &Scan<'_>, at: usize) -> Option<(usize, usize)> {
+    let (from, quote) = value_start(scan, at);
+    Some(whole(scan, from, Some(quote?)))
 }
 
 /// The word, and the one before it if it is short.
@@ -78,10 +138,25 @@ fn beside(scan: &Scan<'_>, start: usize, end: usize, grade: Grade) -> Option<(us
         Grade::Secret if quote.is_some() => text.len() >= 3 && !text.contains(' ') && !is_reference(text, ""),
         Grade::Secret if is_login(before) => from == end + 1,
         Grade::Secret if column || before.ends_with(b"with") || before.ends_with(b"using") => tells(text, grade),
+        Grade::Secret if is_strong(text) => true,
         Grade::Secret | Grade::Likely | Grade::Phrase => is_mixed(text.as_bytes()) || is_hex_key(text.as_bytes()),
         Grade::Authorization | Grade::Cookie | Grade::Code | Grade::Weak | Grade::Query => false,
     };
     (secret && !is_dull_value(text)).then_some((from, to))
+}
+
+/// Whether a value is what rules for passwords ask for, and so no word: small letters, capitals, digits, and a mark among them.
+fn is_strong(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let inner = bytes.get(1..bytes.len().saturating_sub(1)).unwrap_or(&[]);
+    let has = |of: fn(&u8) -> bool| bytes.iter().any(of);
+    let marked = inner.iter().any(|b| b"!@#$%^&*".contains(b));
+    bytes.len() >= 8
+        && marked
+        && has(u8::is_ascii_lowercase)
+        && has(u8::is_ascii_uppercase)
+        && has(u8::is_ascii_digit)
+        && looks_secret(text)
 }
 
 /// Whether the words before `password` are those of a `.netrc` file: `login ann`.
@@ -104,7 +179,11 @@ fn behind_copula(scan: &Scan<'_>, end: usize, grade: Grade) -> Option<(usize, us
         if word.is_empty() || scan.at(word_end) != b' ' && !colon {
             return None;
         }
-        if is(&COPULAS) || colon || word == b"to" && SETTING.contains(&before) {
+        if is(&COPULAS)
+            || colon
+            || word == b"to" && SETTING.contains(&before)
+            || word == b"as" && RENDERING.contains(&before)
+        {
             if let Some(found) = value_after(scan, word_end, grade, !colon) {
                 return Some(found);
             }
@@ -130,7 +209,7 @@ fn value_after(scan: &Scan<'_>, at: usize, grade: Grade, adverb: bool) -> Option
 }
 
 /// The value from `from` on without the full stop of its sentence.
-fn whole(scan: &Scan<'_>, from: usize, quote: Option<(usize, u8)>) -> (usize, usize) {
+pub(super) fn whole(scan: &Scan<'_>, from: usize, quote: Option<(usize, u8)>) -> (usize, usize) {
     let mut end = Value::told(from, quote).end(scan, scan.bytes.len());
     if quote.is_none() {
         while end > from && matches!(scan.at(end - 1), b'.' | b':' | b'?') {
@@ -186,108 +265,6 @@ pub(super) fn pgpass(scan: &Scan<'_>, start: usize, end: usize) -> Option<(usize
     let shaped = scan.at(database) == b':' && scan.at(user) == b':' && scan.at(password) != b':';
     let secret = scan.str(user + 1, password);
     (shaped && !is_dull_value(secret)).then_some((user + 1, password))
-}
-
-/// Commands and the flags behind which they take a password; `glued`: without a blank between.
-const COMMANDS: [(&[u8], u8, bool); 12] = [
-    (b"mysql", b'p', true),
-    (b"mysqldump", b'p', true),
-    (b"mysqladmin", b'p', true),
-    (b"mariadb", b'p', true),
-    (b"sshpass", b'p', false),
-    (b"sshpass", b'p', true),
-    (b"docker login", b'p', false),
-    (b"podman login", b'p', false),
-    (b"helm registry login", b'p', false),
-    (b"az login", b'p', false),
-    (b"redis-cli", b'a', false),
-    (b"ldapsearch", b'w', false),
-];
-
-/// A command's name stands at most so far before its flag.
-const COMMAND_FAR: usize = 160;
-
-/// The secret behind the flag of a command whose first hyphen is at `i`.
-pub(super) fn flag(scan: &Scan<'_>, i: usize) -> Option<(Kind, usize, usize)> {
-    let before = scan.before(i);
-    if is_word(before) || matches!(before, b'-' | b'.' | b'/' | b']') {
-        return None;
-    }
-    let of = |kind: Kind| move |(start, end)| (kind, start, end);
-    match scan.at(i + 1) {
-        b'-' => long_flag(scan, i + 2).map(of(Kind::SecretKey)),
-        b'b' => cookie_flag(scan, i + 1).map(of(Kind::Cookie)),
-        _ => short_flag(scan, i + 1).map(of(Kind::SecretKey)),
-    }
-}
-
-/// The cookies in quotes behind `curl -b`.
-fn cookie_flag(scan: &Scan<'_>, start: usize) -> Option<(usize, usize)> {
-    memchr::memmem::find(scan.behind(start, COMMAND_FAR), b"curl")?;
-    let (from, quote) = value_start(scan, start);
-    let to = Value::told(from, quote).end(scan, scan.bytes.len());
-    let text = scan.str(from, to);
-    (scan.at(start + 1) == b' ' && text.contains('=') && !is_dull_value(text)).then_some((from, to))
-}
-
-fn long_flag(scan: &Scan<'_>, start: usize) -> Option<(usize, usize)> {
-    let end = scan.run_end(start, start + 40, |b| is_word(b) || b == b'-');
-    if scan.at(end) != b' ' {
-        return None;
-    }
-    let name = scan.str(start, end);
-    if name == "user" || name == "proxy-user" {
-        return user_and_password(scan, start, end + 1);
-    }
-    let grade = grade(name)?;
-    let (from, quote) = value_start(scan, end);
-    let (from, to) = whole(scan, from, quote);
-    let text = scan.str(from, to.min(from + LOOK));
-    let secret = match grade {
-        Grade::Secret => quote.is_some() && !text.contains(' ') || looks_secret(text),
-        Grade::Likely | Grade::Phrase => looks_secret(text),
-        Grade::Code => looks_like_code(text),
-        Grade::Weak | Grade::Query => is_mixed(text.as_bytes()) || is_hex_key(text.as_bytes()),
-        Grade::Authorization | Grade::Cookie => false,
-    };
-    (secret && !text.starts_with('-') && !is_dull_value(text)).then_some((from, to))
-}
-
-fn short_flag(scan: &Scan<'_>, start: usize) -> Option<(usize, usize)> {
-    let letter = scan.at(start);
-    if !matches!(letter, b'p' | b'a' | b'w' | b'u' | b'U') {
-        return None;
-    }
-    let blank = scan.at(start + 1) == b' ';
-    if blank && matches!(letter, b'u' | b'U') {
-        return user_and_password(scan, start, start + 2);
-    }
-    let behind = scan.behind(start - 1, COMMAND_FAR);
-    let known = COMMANDS.iter().any(|(command, flag, glued)| {
-        *flag == letter && *glued != blank && memchr::memmem::find(behind, command).is_some()
-    });
-    if !known {
-        return None;
-    }
-    let (from, quote) = value_start(scan, start);
-    let (from, to) = whole(scan, from, quote);
-    let text = scan.str(from, to.min(from + LOOK));
-    (!text.starts_with('-') && text.len() >= 3 && !is_dull_value(text)).then_some((from, to))
-}
-
-/// The password in `ann:password`, which is at `at` behind the flag of a command that takes these.
-fn user_and_password(scan: &Scan<'_>, flag: usize, at: usize) -> Option<(usize, usize)> {
-    let behind = scan.behind(flag, COMMAND_FAR);
-    let known = [&b"curl"[..], b"wget", b"http ", b"https ", b"xh ", b"smbclient"];
-    if !known.iter().any(|command| memchr::memmem::find(behind, command).is_some()) {
-        return None;
-    }
-    let (from, quote) = value_start(scan, at - 1);
-    let (_, to) = whole(scan, from, quote);
-    let start = from + scan.str(from, to).find([':', '%'])? + 1;
-    let (start, to) = whole(scan, start, quote);
-    let secret = scan.str(start, to);
-    (!is_dull_value(secret) && !secret.starts_with('/')).then_some((start, to))
 }
 
 /// Whether the digits `start..end` are a code that the words behind them name: `483920 is your verification code`.

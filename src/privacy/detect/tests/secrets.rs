@@ -259,3 +259,65 @@ fn names_in_home_directories() {
         ],
     );
 }
+
+#[test]
+fn secrets_in_rows_blocks_and_forms() {
+    check(
+        Kind::SecretKey,
+        &[
+            "INSERT INTO people (id, password, note) VALUES (7, '«Juniper!62»', 'x') ON CONFLICT DO NOTHING",
+            "INSERT INTO people (id, note) VALUES (7, 'Juniper!62')",
+            "DETAIL:  Key (passwd)=(«JuniperOtter!») already exists.",
+            r#"7,"admin_pass","«otter104987»""#,
+            r#"["password","email","token"]"#,
+            "| passwd | «JuniperOtter!» |",
+            "| password | string | required |",
+            r#"array(1) { ["password"]=> string(10) "«Juniper!62»" }"#,
+            "assert body['db_password'] == '«Juniper!62»'",
+            "if (form.password == 'text') {",
+            "{{password}} rendered as «otter93768»",
+            "Content-Disposition: form-data; name=\"password\"\n\n«Juniper!62»\n--b--",
+            "variable \"db_password\" {\n  type    = string\n  default = \"«Juniper!62»\"\n}",
+            "variable \"db_password\" {\n  type    = string\n}\n\nvariable \"x\" { default = \"Juniper!62\" }",
+            "X-Auth-Token: «19a47276-3f97-4c3a-92d9-b79133d9ba60»",
+            "passwd «T#Xr7DQGNnn» not accepted",
+        ],
+    );
+}
+
+#[test]
+fn secrets_in_commands() {
+    check(
+        Kind::SecretKey,
+        &[
+            r"net use Z: \\fs1\x /user:corp\svc «Juniper62»",
+            r"net use Z: \\fs1\x /user:corp\svc *",
+            "openssl enc -aes-256-cbc -k «Juniper_otter_61» -in a.tar",
+            "openssl rsa -passin pass:«juniper» -in a.pem",
+            "echo '«Juniper62»' | sudo -S systemctl restart x",
+            "echo «Juniper62» | docker login --password-stdin",
+            "echo 'done' | sort -S 1M",
+            "http -A bearer -a «X_zwnDYyTv6XnryDPMhof9SDd» example.com/items",
+            "htpasswd -b /etc/passwds ann «Juniper62»",
+            "cp -a one two && make -k all",
+        ],
+    );
+}
+
+#[test]
+fn what_is_called_a_secret_is_none() {
+    check(
+        Kind::SecretKey,
+        &[
+            r#""password": "Password", "confirm_password": "Enter your password again""#,
+            "label.password=Kennwort",
+            r#"credentials: "same-origin", credentials="include""#,
+            "--set auth.existingSecret=heron-auth",
+            "token_type=bearer expires_in=1044",
+            "Authorization: [REDACTED] (inlet)",
+            "password=[FILTERED] secret=•••••• token=<hidden>",
+            "--- PASS: TestParseAddress/nimbus2 (0.04s)",
+            r#""password": "«tulip»""#,
+        ],
+    );
+}
