@@ -274,13 +274,13 @@ pub(super) fn words(sense: Sense) -> impl Iterator<Item = &'static str> {
 }
 
 /// Short hashes of all words, as a bitmap: most words that are looked up are none of ours.
-struct Known([u64; 512]);
+struct Known([u64; 1024]);
 
 impl Known {
     fn slot(word: &[u8]) -> (usize, u64) {
         let hash = word.iter().fold(word.len() as u32, |hash, b| hash.wrapping_mul(0x0100_0193) ^ u32::from(b | 0x20));
         let hash = hash ^ (hash >> 15);
-        ((hash >> 6) as usize % 512, 1 << (hash % 64))
+        ((hash >> 6) as usize % 1024, 1 << (hash % 64))
     }
 
     fn may_hold(&self, word: &[u8]) -> bool {
@@ -290,7 +290,7 @@ impl Known {
 }
 
 static KNOWN: LazyLock<Known> = LazyLock::new(|| {
-    let mut known = Known([0; 512]);
+    let mut known = Known([0; 1024]);
     for word in BY_WORD.keys() {
         let (slot, bit) = Known::slot(word.as_bytes());
         if let Some(bits) = known.0.get_mut(slot) {

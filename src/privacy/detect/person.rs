@@ -423,6 +423,9 @@ mod tests {
             ("username", "p_0123456789abcdef0123456789abcdef"),
             ("host_name", "Anna"),
             ("assigned_to", "Unassigned"),
+            ("first_name", "Nome"),
+            ("full_name", "Your name"),
+            ("playlist_name", "Morning Run"),
         ] {
             assert!(names_in(name, text).is_empty(), "{name}: {text}");
         }
@@ -454,6 +457,12 @@ mod tests {
             ("Hi Romanens, Patricia, thanks", "Romanens, Patricia"),
             ("CUSTOMER NAME: JANE PORTER", "JANE PORTER"),
             ("Hola Mary Robles:\nsu pedido", "Mary Robles"),
+            ("full_name: \"अनिल वर्मा\"", "अनिल वर्मा"),
+            ("contact_name=נועה לוי;", "נועה לוי"),
+            ("ORGANIZER;CN=Anna Berg:mailto:a@x.example", "Anna Berg"),
+            ("Key (full_name)=(Berg, Anna) already exists", "Berg, Anna"),
+            ("call notes: spoke w/ Bruno Okafor today", "Bruno Okafor"),
+            ("7|Zuri Quellwater|z@x.example", "Zuri Quellwater"),
         ] {
             let found = names_in("", text);
             assert!(
