@@ -160,6 +160,9 @@ fn is_free(scan: &Scan<'_>, end: usize) -> bool {
 pub(super) fn find(scan: &Scan<'_>, start: usize) -> Option<usize> {
     let shape = Shape::read(scan, start)?;
     let end = shape.end;
+    if start == 0 && end == scan.bytes.len() && scan.names.1.is_some() && is_label(scan.text) {
+        return None;
+    }
     if is_cell_beside_email(scan, start, &shape) {
         return Some(end);
     }
