@@ -157,7 +157,8 @@ impl<'a, 's> Lazy<'a, 's> {
 fn whole_words<'t>(scan: &Scan<'_>, i: usize, behind: &'t [u8]) -> &'t [u8] {
     let start = i - behind.len();
     let cut = if is_letter(scan.before(start)) { behind.iter().take_while(|b| is_letter(**b)).count() } else { 0 };
-    let placeholder = behind.iter().rposition(|b| *b == b']').filter(|at| is_placeholder_end(behind, *at));
+    let placeholder =
+        behind.iter().rposition(|b| *b == b']').filter(|at| is_placeholder_end(behind, *at) && !is_dump(behind, *at));
     behind.get(placeholder.unwrap_or(0).max(cut)..).unwrap_or(&[])
 }
 
@@ -165,6 +166,12 @@ fn is_placeholder_end(text: &[u8], at: usize) -> bool {
     let word = text.get(..at).unwrap_or(&[]);
     let length = word.iter().rev().take_while(|b| b.is_ascii_lowercase() || matches!(b, b'-' | b'_')).count();
     length > 0 && (length == at || word.get(at - length - 1) == Some(&b'['))
+}
+
+/// Whether it is a key in brackets, alone on its line before an arrow: `    [birthday] => `.
+fn is_dump(text: &[u8], at: usize) -> bool {
+    let line = text.get(..at).and_then(|text| text.rsplit(|b| *b == b'\n').next()).unwrap_or(&[]);
+    line.starts_with(b"  ") && line.trim_ascii_start().starts_with(b"[") && text.get(at..at + 5) == Some(b"] => ")
 }
 
 fn tail(text: &[u8], length: usize) -> &[u8] {
@@ -248,7 +255,8 @@ impl<'t> Words<'t> {
             // `driver's license` is two words, and `<b>` is none.
             let apostrophe = before.ends_with(b"'") || before.ends_with("’".as_bytes());
             let owner = apostrophe && matches!(word, b"s" | b"S");
-            let tag = word.len() <= 2 && (before.ends_with(b"<") || before.ends_with(b"</"));
+            let tag =
+                word.len() <= 2 && !self.rest.starts_with(b"_") && (before.ends_with(b"<") || before.ends_with(b"</"));
             if !owner && !tag {
                 return Some(word);
             }

@@ -179,7 +179,8 @@ impl<'t> Tail<'t> {
     /// The word at `at` stands before `name`.
     fn says_name(&self, at: usize, in_text: bool) -> Option<Says> {
         if self.count <= at {
-            let english = self.word(0).len() == 4 && self.word(0).eq_ignore_ascii_case("name");
+            // `cn` and `fn` are names of anything too, certificates among them.
+            let english = ["name", "cn", "fn"].iter().any(|name| self.word(0).eq_ignore_ascii_case(name));
             return Some(if in_text && !english { Says::Role } else { Says::Name });
         }
         let before = self.senses(at);
@@ -232,6 +233,7 @@ impl<'t> Tail<'t> {
 
 /// The end of a name without digits and marks: `address_line_2` is `address_line`.
 fn trimmed(name: &str) -> &[u8] {
+    let name = name.strip_suffix("__c").unwrap_or(name);
     let name = name.trim_end_matches(|c: char| !c.is_alphabetic()).as_bytes();
     name.get(name.len().saturating_sub(LABEL_MAX)..).unwrap_or(name)
 }
@@ -265,7 +267,7 @@ pub(in crate::privacy) fn of_names([mut name, mut above, further]: [&str; 3], be
 
 /// Whether a name may say anything, by its last two letters and then by a hash of its last word; spares nearly all names the rest.
 pub(super) fn may_say(name: &str) -> bool {
-    let mut letters = name.as_bytes();
+    let mut letters = name.strip_suffix("__c").unwrap_or(name).as_bytes();
     while let [rest @ .., last] = letters
         && !is_letter(*last)
     {
@@ -468,6 +470,11 @@ fn label_before(rest: &[u8]) -> Before {
     for dash in DASHES {
         label = label.strip_suffix(dash).unwrap_or(label).trim_ascii_end();
     }
+    // `(full_name) VALUES ('Jane')`
+    for values in [&b"VALUES"[..], b"values"] {
+        label =
+            label.strip_suffix(values).map_or(label, |rest| rest.trim_ascii_end().strip_suffix(b")").unwrap_or(label));
+    }
     let digits = label.iter().rev().take_while(|b| b.is_ascii_digit() || **b == b'_').count();
     let label = label.get(..label.len() - digits).unwrap_or(label);
     let words = phrase(label);
@@ -500,7 +507,9 @@ fn sentence_before(rest: &[u8], line: bool) -> Before {
     if tail.has(0, Sense::Greeting) && (tail.count < 3 || tail.has(1, Sense::Greeting)) {
         return Before::Greeting;
     }
-    if tail.has(0, Sense::CallMe) || is(&["is", "ist", "est", "is", "e", "es"]) && tail.without_last().names_person() {
+    if tail.has(0, Sense::CallMe)
+        || is(&["is", "ist", "est", "este", "je", "er", "e", "es"]) && tail.without_last().names_person()
+    {
         return Before::Myself;
     }
     if tail.has(0, Sense::IAm) || is(&["m", "am"]) && tail.word(1) == "I" {
@@ -509,7 +518,8 @@ fn sentence_before(rest: &[u8], line: bool) -> Before {
     if is(&["to"]) && tail.has(1, Sense::Live) && !tail.has(1, Sense::Act) {
         return Before::Live;
     }
-    if is(&["by", "to", "with", "of"]) && (tail.has(1, Sense::Act) || tail.word(1).eq_ignore_ascii_case("behalf")) {
+    if is(&["by", "to", "with", "w", "of"]) && (tail.has(1, Sense::Act) || tail.word(1).eq_ignore_ascii_case("behalf"))
+    {
         return Before::Act;
     }
     if is(&["to", "at", "in", "a", "en", "au", "op", "pod", "from"])

@@ -29,7 +29,7 @@ senses! {
     // Words of a label or of a member's name.
 
     /// Says that a name follows, though not of what.
-    Name: "name names nom noms nome nomes nombre naam namen namn navn navne nimi jmeno nev isim ad adi imya имя 名前 名 お名前 namae mingzi 이름 姓名 氏名";
+    Name: "name names cn fn nm nume numele vardas vards ime meno emri onoma nom noms nome nomes nombre naam namen namn navn navne nimi jmeno nev isim ad adi imya имя 名前 名 お名前 namae mingzi 이름 姓名 氏名";
     /// Says that a person's name follows.
     OwnName: "fullname firstname lastname givenname familyname middlename surname surnames forename forenames realname maidenname legalname
         birthname cardholder cardholdername accountholder vorname vornamen nachname familienname zuname geburtsname rufname prenom prenoms nombres
@@ -61,7 +61,7 @@ senses! {
     Display: "display nick pretty client clients";
     /// A member beside which a bare `name` is a person's.
     Personal: "email emails mail phone phones telephone mobile cell dob birthdate birthday birth born firstname lastname surname ssn gender sex
-        passport iban nationality salutation geburtsdatum telefon telefono courriel correo prenom vorname nachname apellidos cognome age
+        passport iban nationality salutation tel mailto geburtsdatum telefon telefono courriel correo prenom vorname nachname apellidos cognome age
         allergies diagnosis insurance hiredate salary pesel nino";
     /// Says that a postal address follows, or another one.
     Address: "address addresses addr adresse adressen adressse anschrift wohnort wohnanschrift adresszeile direccion domicilio indirizzo endereco
@@ -112,7 +112,7 @@ senses! {
         performed taken checked confirmed addressed belongs spoke talked married met meeting chatted speaking up shared forwarded
         delegated transferred introduced diagnosed admitted referred prescribed ordered logged invited granted";
     /// The end of `my name is`, in other languages.
-    CallMe: "llamo appelle chiamo heet heter heisse nazywam chamo nimeni";
+    CallMe: "adim ismim nevem vardas llamo appelle chiamo heet heter heisse nazywam chamo nimeni";
 
     /// The end of `I am`, in other languages.
     IAm: "soy suis bin sono jestem olen ben";
@@ -128,7 +128,7 @@ senses! {
     /// Stands before a name without saying whose it is.
     Article: "the a der die das le la el o den het et and";
     /// Stands in lower case between the parts of a name.
-    Particle: "de da do dos das di del della dello degli dal du des d l la le los las van von der den vom zu zum zur af av bin ibn bint ben al el
+    Particle: "mac ni nic ui de da do dos das di del della dello degli dal du des d l la le los las van von der den vom zu zum zur af av bin ibn bint ben al el
         ter ten te t s y e i op mc 't 's";
     /// A given name and hardly anything else.
     Given: given_names::GIVEN;
@@ -183,15 +183,15 @@ senses! {
         valley valleys via viaduct view views village villages ville vista walk walks wall way ways well wells yard end gate hwy dr ct pl sq cir
         trl esplanade parade promenade wharf quay rise gateway gr ter cl cres pde";
     /// Begins the name of a street in its own language: `Calle Mayor`, `rue de la Paix`.
-    Prefix: "calle c avenida avda plaza paseo carrer ronda glorieta travesia carretera callejon rambla piazza viale vicolo piazzetta rua
+    Prefix: "strada bulevardul drumul aleea soseaua calea splaiul intrarea fundatura piata carrera cra travessia calle c avenida avda plaza paseo carrer ronda glorieta travesia carretera callejon rambla piazza viale vicolo piazzetta rua
         travessa praca alameda estrada rodovia ulica ul aleja aleje plac rue avenue boulevard chemin allee impasse faubourg quai ulice улица ул
         проспект";
     /// The same, but a word of other use.
-    PrefixToo: "via largo canale corso camino cuesta strada stretto rotonda borgo contrada incrocio pasaje urbanizacion acceso vial
+    PrefixToo: "cl cr kr transversal autopista manzana viela morro conjunto jalan jl lorong via largo canale corso camino cuesta strada stretto rotonda borgo contrada incrocio pasaje urbanizacion acceso vial
         place cours route square passage voie sentier al pl os bd av bulevar cerrada circuito retorno prolongacion privada andador circunvalacion calzada eje viaducto peatonal continuacion periferico diagonal colonia rotonda sokak bulvar pasadizo barrio lungo salita am an im auf unter
         zum zur alte neue hinter der den kleine grosse lange kungsgatan";
     /// Ends the name of a street, in small letters: `Mannerheimin tie`.
-    Ending: "tie katu kuja polku gate gata vej vei vag utca ut ter sokak caddesi cad namesti namestie ulica ulice trg gatan vagen";
+    Ending: "utja koz krt korut setany liget dulo setaliste prilaz cesta put trg uul iela gatve gatves tn mnt tie katu kuja polku gate gata vej vei vag utca ut ter sokak caddesi cad namesti namestie ulica ulice trg gatan vagen";
     /// A part of a building.
     Unit: "apt apartment suite ste unit flat floor fl room rm piso puerta planta piano appartamento interno scala bat batiment app appt
         appartement etage stock lok lokal m bloco apto box building bldg block esc esq dept dpto departamento ap andar casa studio penthouse
@@ -274,13 +274,13 @@ pub(super) fn words(sense: Sense) -> impl Iterator<Item = &'static str> {
 }
 
 /// Short hashes of all words, as a bitmap: most words that are looked up are none of ours.
-struct Known([u64; 512]);
+struct Known([u64; 1024]);
 
 impl Known {
     fn slot(word: &[u8]) -> (usize, u64) {
         let hash = word.iter().fold(word.len() as u32, |hash, b| hash.wrapping_mul(0x0100_0193) ^ u32::from(b | 0x20));
         let hash = hash ^ (hash >> 15);
-        ((hash >> 6) as usize % 512, 1 << (hash % 64))
+        ((hash >> 6) as usize % 1024, 1 << (hash % 64))
     }
 
     fn may_hold(&self, word: &[u8]) -> bool {
@@ -290,7 +290,7 @@ impl Known {
 }
 
 static KNOWN: LazyLock<Known> = LazyLock::new(|| {
-    let mut known = Known([0; 512]);
+    let mut known = Known([0; 1024]);
     for word in BY_WORD.keys() {
         let (slot, bit) = Known::slot(word.as_bytes());
         if let Some(bits) = known.0.get_mut(slot) {
@@ -411,6 +411,14 @@ pub(super) fn is_ideograph(c: char) -> bool {
     matches!(c, '々' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}')
 }
 
+/// Whether a character belongs to any script without letter case; the vowel signs of those that have them are part of their words.
+pub(super) fn is_caseless(c: char) -> bool {
+    is_ideograph(c)
+        || matches!(c, '\u{5d0}'..='\u{5f4}' | '\u{620}'..='\u{65f}' | '\u{66e}'..='\u{6d3}' | '\u{900}'..='\u{963}' | '\u{971}'..='\u{dff}')
+        || matches!(c, '\u{e01}'..='\u{e4e}' | '\u{e81}'..='\u{ecd}' | '\u{1000}'..='\u{103f}' | '\u{10d0}'..='\u{10ff}' | '\u{1200}'..='\u{135a}')
+        || matches!(c, '\u{1780}'..='\u{17d3}')
+}
+
 /// The word that starts at `start`; `None` where none does.
 pub(super) fn word_at(text: &str, start: usize) -> Option<Word> {
     if let Some(word) = plain_word_at(text, start) {
@@ -418,8 +426,8 @@ pub(super) fn word_at(text: &str, start: usize) -> Option<Word> {
     }
     let rest = text.get(start..)?;
     let first = rest.chars().next()?;
-    if is_ideograph(first) {
-        let length = rest.chars().take(WORD_MAX).take_while(|c| is_ideograph(*c)).count();
+    if is_caseless(first) {
+        let length = rest.chars().take(WORD_MAX).take_while(|c| is_caseless(*c)).count();
         let bytes: usize = rest.chars().take(length).map(char::len_utf8).sum();
         return Some(Word { end: start + bytes, form: Form::Ideographs, length });
     }
@@ -430,7 +438,7 @@ pub(super) fn word_at(text: &str, start: usize) -> Option<Word> {
     while let Some((at, c)) = chars.next() {
         let inside =
             matches!(c, '\'' | '’' | '-') && length > 0 && chars.peek().is_some_and(|(_, c)| c.is_alphabetic());
-        if !inside && (!c.is_alphabetic() || is_ideograph(c)) || length == WORD_MAX {
+        if !inside && (!c.is_alphabetic() || is_caseless(c)) || length == WORD_MAX {
             break;
         }
         writing.push(c);

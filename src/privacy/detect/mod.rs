@@ -301,7 +301,9 @@ impl<'s> Scan<'s> {
         let end = self.run_end(i, i + 24, |b| b.is_ascii_alphabetic());
         let next = self.at(end);
         // `(Windows; ...` after a number or nothing is no aside about a person.
-        let aside = before == b'(' && !self.slice(i.saturating_sub(3), i).iter().any(u8::is_ascii_alphabetic);
+        let aside = before == b'('
+            && self.before(i - 1) != b'='
+            && !self.slice(i.saturating_sub(3), i).iter().any(u8::is_ascii_alphabetic);
         let alone = next == b')'
             || before == 0 && i == 0 && self.names.1.is_none() && !matches!(next, b' ' | b'-' | b'\'' | b'.' | 0x80..);
         // A word in capitals is a name only where a label says so.

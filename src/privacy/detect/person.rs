@@ -5,8 +5,8 @@
 //! words, after nothing a known given name and a second word. A word that is in no person's name (`Team`, `GmbH`, `Monday`) always ends it.
 
 use super::label::{self, Before, Says};
-use super::lexicon::{Folded, Form, Sense, Senses, Word, senses, word_at};
-use super::{Names, Scan, is_word};
+use super::lexicon::{Folded, Form, Sense, Senses, Word, is_caseless, is_ideograph, senses, word_at};
+use super::{Kind, Names, Scan, is_word};
 use crate::privacy::redaction::is_settled;
 
 /// More words are no name.
@@ -84,7 +84,7 @@ impl Shape {
         let given = known.has_any(&[Sense::Given, Sense::GivenToo]);
         match word.form {
             Form::Ideographs => {
-                if self.words > 0 && !self.ideographs || !(2..=8).contains(&word.length) && self.words == 0 {
+                if self.words > 0 && !self.ideographs || !self.ideographs && !fits_caseless(scan, word) {
                     return Taken::No;
                 }
                 self.ideographs = true;
@@ -97,7 +97,9 @@ impl Shape {
                 Taken::Between
             }
             Form::Capital | Form::Caps | Form::Initial if !is_free(scan, word.end) => Taken::No,
-            Form::Capital | Form::Caps if known.has(Sense::Nobody) && !given => Taken::No,
+            Form::Capital | Form::Caps if known.has(Sense::Nobody) && !given && !known.has(Sense::Particle) => {
+                Taken::No
+            }
             Form::Caps if word.length < 2 || self.words > 0 && !self.caps => Taken::No,
             Form::Capital | Form::Caps => {
                 if self.words == 0 {
@@ -129,6 +131,12 @@ enum Taken {
     No,
 }
 
+/// Whether a word without letter case is as long as a name: ideographs are few, letters are more.
+fn fits_caseless(scan: &Scan<'_>, word: &Word) -> bool {
+    let few = scan.text.get(..word.end).and_then(|text| text.chars().next_back()).is_some_and(is_ideograph);
+    (2..=if few { 8 } else { 24 }).contains(&word.length)
+}
+
 /// The word at `at`; `'s` and `'t` are words of Dutch names.
 fn word_of_name(scan: &Scan<'_>, at: usize) -> Option<Word> {
     if scan.at(at) == b'\'' && matches!(scan.at(at + 1), b's' | b't') && scan.at(at + 2) == b' ' {
@@ -140,7 +148,7 @@ fn word_of_name(scan: &Scan<'_>, at: usize) -> Option<Word> {
 /// Whether a word may be a name's that ends at `end`: it is no label (`Email:`), variable, call or part of something longer.
 fn is_free(scan: &Scan<'_>, end: usize) -> bool {
     match scan.at(end) {
-        b':' => matches!(scan.at(end + 1), 0 | b'\n' | b'\r'),
+        b':' => matches!(scan.at(end + 1), 0 | b'\n' | b'\r') || scan.slice(end + 1, end + 8) == b"mailto:",
         b'=' | b'/' | b'@' | b'_' | b'(' | b'0'..=b'9' => false,
         b'\\' => !scan.at(end + 1).is_ascii_alphabetic() || scan.at(end + 1) == b'n',
         b'.' | b'-' => !is_word(scan.at(end + 1)),
@@ -152,10 +160,19 @@ fn is_free(scan: &Scan<'_>, end: usize) -> bool {
 pub(super) fn find(scan: &Scan<'_>, start: usize) -> Option<usize> {
     let shape = Shape::read(scan, start)?;
     let end = shape.end;
+    if start == 0 && end == scan.bytes.len() && scan.names.1.is_some() && is_label(scan.text) {
+        return None;
+    }
+    if is_cell_beside_email(scan, start, &shape) {
+        return Some(end);
+    }
     if is_before_email(scan, end) && (shape.words > 1 || shape.given) && !shape.caps {
         return Some(end);
     }
     let two = shape.words > 1;
+    if follows_person(scan, start, &shape) {
+        return Some(end);
+    }
     let fits = match label::before(scan, start) {
         Before::Label(Says::Person) => true,
         Before::Label(Says::NameOfRole) => !shape.caps || two,
@@ -165,6 +182,7 @@ pub(super) fn find(scan: &Scan<'_>, start: usize) -> Option<usize> {
                 && (!shape.caps || shape.given)
         }
         Before::Title => !shape.caps,
+        Before::Greeting if end == scan.bytes.len() && label::is_of_thing(scan.names.nearest()) => false,
         Before::Greeting => !shape.caps && (two || ends_clause(scan, end) || shape.surely_given),
         Before::SignOff => !shape.caps && matches!(scan.at(end), 0 | b'\n' | b'\r' | b'"' | b'\\'),
         Before::Myself => !shape.caps,
@@ -193,6 +211,33 @@ fn is_surname(word: &str, known: Senses) -> bool {
             })
 }
 
+/// Whether it goes on where a name ended: `Jane Doe and John Roe`, `assigned to Jane Doe by John Roe`.
+fn follows_person(scan: &Scan<'_>, start: usize, shape: &Shape) -> bool {
+    let after = scan.hits.last().is_some_and(|hit| hit.kind == Kind::Person && hit.end == scan.floor);
+    let two = shape.words > 1 && !shape.caps;
+    after
+        && two
+        && match scan.slice(scan.floor, start) {
+            b" and " | b", and " | b" & " | b" und " | b" et " | b" y " | b" by " | b" and for " => true,
+            b", " => shape.given || matches!(scan.slice(shape.end, shape.end + 5), b" and "),
+            _ => false,
+        }
+}
+
+/// Whether it is a cell of a table and the next one is an e-mail address: `7|Jane Doe|jane@example.com`.
+fn is_cell_beside_email(scan: &Scan<'_>, start: usize, shape: &Shape) -> bool {
+    let separator = match scan.slice(shape.end, shape.end + 3) {
+        b" | " => 3,
+        [b'\t' | b',' | b';' | b'|', ..] => 1,
+        _ => return false,
+    };
+    let opened = matches!(scan.before(start), b'\t' | b',' | b';' | b'|' | b'\n' | 0)
+        || scan.before(start) == b' ' && matches!(scan.before(start - 1), b'|' | b',');
+    let from = shape.end + separator + usize::from(scan.slice(shape.end, shape.end + 2) == b", ");
+    let cell = scan.slice(from, scan.run_end(from, from + 65, |b| b > b' ' && !matches!(b, b',' | b';' | b'|')));
+    shape.words > 1 && !shape.caps && opened && cell.contains(&b'@')
+}
+
 /// Whether ` <ann@example.com>` or ` (ann@example.com)` follows.
 fn is_before_email(scan: &Scan<'_>, end: usize) -> bool {
     let quote = usize::from(scan.at(end) == b'"');
@@ -216,6 +261,9 @@ fn ends_clause(scan: &Scan<'_>, end: usize) -> bool {
 
 /// Whether a whole text is a person's name, or what names an account, because of the names above it.
 pub(super) fn is_whole(text: &str, says: Says, names: &Names<'_>) -> bool {
+    if says != Says::Account && is_label(text) {
+        return false;
+    }
     let Some(value) = Value::of(text) else { return says == Says::Account && is_account(text) };
     match says {
         Says::Person => !value.nobody,
@@ -285,10 +333,33 @@ struct Value {
     ideographs: bool,
 }
 
+/// Whether all words of a text are labels themselves, as in translations: `Nome`, `Street address`, `Your name`.
+pub(super) fn is_label(text: &str) -> bool {
+    const LABELS: [Sense; 11] = [
+        Sense::Name,
+        Sense::OwnName,
+        Sense::Part,
+        Sense::Role,
+        Sense::Account,
+        Sense::Address,
+        Sense::Where,
+        Sense::Street,
+        Sense::Line,
+        Sense::Postcode,
+        Sense::Possessive,
+    ];
+    let of = |word: &str, senses_of: &[Sense]| senses(word).has_any(senses_of);
+    let words = || text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
+    words().all(|word| of(word, &LABELS) && !of(word, &[Sense::Given, Sense::GivenToo, Sense::Surname]))
+        && words().any(|word| of(word, &[Sense::Name, Sense::OwnName, Sense::Account, Sense::Address, Sense::Street]))
+        && !text.bytes().any(|b| b.is_ascii_digit())
+}
+
 impl Value {
     fn of(text: &str) -> Option<Value> {
         let plain = |c: char| {
             c.is_alphabetic()
+                || is_caseless(c)
                 || matches!(c, ' ' | '.' | ',' | '\'' | '’' | '-' | '・' | '·' | '\u{3000}' | '\u{300}'..='\u{36f}')
         };
         if text.len() > WHOLE_MAX || !text.chars().all(plain) {
@@ -355,6 +426,9 @@ mod tests {
             ("username", "p_0123456789abcdef0123456789abcdef"),
             ("host_name", "Anna"),
             ("assigned_to", "Unassigned"),
+            ("first_name", "Nome"),
+            ("full_name", "Your name"),
+            ("playlist_name", "Morning Run"),
         ] {
             assert!(names_in(name, text).is_empty(), "{name}: {text}");
         }
@@ -386,6 +460,12 @@ mod tests {
             ("Hi Romanens, Patricia, thanks", "Romanens, Patricia"),
             ("CUSTOMER NAME: JANE PORTER", "JANE PORTER"),
             ("Hola Mary Robles:\nsu pedido", "Mary Robles"),
+            ("full_name: \"अनिल वर्मा\"", "अनिल वर्मा"),
+            ("contact_name=נועה לוי;", "נועה לוי"),
+            ("ORGANIZER;CN=Anna Berg:mailto:a@x.example", "Anna Berg"),
+            ("Key (full_name)=(Berg, Anna) already exists", "Berg, Anna"),
+            ("call notes: spoke w/ Bruno Okafor today", "Bruno Okafor"),
+            ("7|Zuri Quellwater|z@x.example", "Zuri Quellwater"),
         ] {
             let found = names_in("", text);
             assert!(

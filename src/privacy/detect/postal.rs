@@ -6,6 +6,7 @@
 
 use super::label::{self, Before, Says};
 use super::lexicon::{Folded, Form, Sense, Senses, is_ideograph, senses, word_at};
+use super::person::is_label;
 use super::{Kind, Scan, is_word};
 
 /// Words of a street's or a place's name.
@@ -105,6 +106,9 @@ pub(super) fn may_begin(scan: &Scan<'_>, at: usize) -> bool {
 /// Where the address ends that starts with the word at `start`.
 pub(super) fn at_word(scan: &Scan<'_>, start: usize) -> Option<usize> {
     if let Some(end) = post_box(scan, start) {
+        return Some(tail(scan, end).end);
+    }
+    if let Some(end) = grid(scan, start) {
         return Some(tail(scan, end).end);
     }
     if let Some((end, likeness)) = unit_first(scan, start) {
@@ -230,7 +234,7 @@ fn street_before_number(scan: &Scan<'_>, start: usize) -> Option<(usize, Likenes
         likeness = likeness.max(Likeness::More);
     }
     let gap = 1 + usize::from(scan.at(end) == b',' && scan.at(end + 1) == b' ');
-    let digits = end + gap;
+    let digits = end + gap + number_word(scan, end + gap);
     if words > 1 && scan.at(end) == b',' && !scan.at(digits).is_ascii_digit() {
         return Some((end, Likeness::None));
     }
@@ -246,7 +250,38 @@ fn street_before_number(scan: &Scan<'_>, start: usize) -> Option<(usize, Likenes
     let goes_on = is_word(more)
         || matches!(more, b'.' | b',' | b':' | b'-' | b'/' | b'%') && scan.at(number_end + 1).is_ascii_digit()
         || matches!(more, b'%' | b'(' | b'@' | b'=');
-    (!goes_on && digits_end - digits <= 4).then_some((number_end, likeness))
+    // A Hungarian house number is an ordinal: `Béke utca 88., H-1775 ...`.
+    let stop =
+        usize::from(more == b'.' && likeness > Likeness::Some && scan.slice(number_end, number_end + 2) == b".,");
+    (!goes_on && digits_end - digits <= 4).then_some((number_end + stop, likeness))
+}
+
+/// How long the word is that may announce a house number: `Strada Lunga Nr. 13`.
+fn number_word(scan: &Scan<'_>, at: usize) -> usize {
+    const WORDS: [&[u8]; 6] = [b"Nr. ", b"nr. ", b"No. ", b"no. ", "nº ".as_bytes(), "Nº ".as_bytes()];
+    WORDS.iter().find(|word| scan.slice(at, at + word.len()) == **word).map_or(0, |word| word.len())
+}
+
+/// A street of a grid, whose house number is counted from a cross street: `Calle 10 # 2-67 Sur`.
+fn grid(scan: &Scan<'_>, start: usize) -> Option<usize> {
+    let word = word_at(scan.text, start)?;
+    if !senses(scan.str(start, word.end)).has_any(&[Sense::Prefix, Sense::PrefixToo]) {
+        return None;
+    }
+    let token = |at: usize| {
+        let end = scan.run_end(at, at + 6, |b| b.is_ascii_alphanumeric() || b >= 0x80);
+        (end > at && scan.at(at).is_ascii_digit()).then_some(end)
+    };
+    let street = token(word.end + 1 + usize::from(scan.at(word.end) == b'.'))?;
+    let mark =
+        [&b" # "[..], b" #", b" No. "].into_iter().find(|mark| scan.slice(street, street + mark.len()) == *mark)?;
+    let cross = token(street + mark.len())?;
+    let gap = [&b" - "[..], b"-"].into_iter().find(|gap| scan.slice(cross, cross + gap.len()) == *gap)?;
+    let end = token(cross + gap.len())?;
+    let side = [" Sur", " Este", " Norte", " Oeste"]
+        .into_iter()
+        .find(|side| scan.slice(end, end + side.len()) == side.as_bytes());
+    Some(end + side.map_or(0, str::len))
 }
 
 /// One word and a number: an address only if the word is long enough to be a street.
@@ -684,6 +719,9 @@ fn country(scan: &Scan<'_>, at: usize) -> Option<usize> {
 /// Whether a whole text is a postal address, or a part of one, because of the names above it.
 pub(super) fn is_whole(text: &str, says: Says) -> bool {
     if text.len() > WHOLE_MAX || text.contains(['@', '[', '<', '{', '=', '$', '*']) || text.contains("://") {
+        return false;
+    }
+    if is_label(text) {
         return false;
     }
     let digits = text.bytes().filter(u8::is_ascii_digit).count();

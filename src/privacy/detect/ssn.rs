@@ -20,8 +20,13 @@ pub(super) fn find(number: &Number<'_, '_>) -> Option<usize> {
     if !ends(number.scan, end) || !in_range(digits) {
         return None;
     }
-    let told = || number.context().tells(Topic::Ssn) || others && number.context().tells_near(Topic::Social);
+    let told = || number.context().tells(Topic::Ssn) || number.context().tells_near(Topic::Social) || is_edi(number);
     (hyphens || others && is_enclosed(number.scan, number.start, end) || told()).then_some(end)
+}
+
+/// Whether it is the reference of an EDI segment that says so: `REF*SY*078051120~`.
+fn is_edi(number: &Number<'_, '_>) -> bool {
+    number.scan.behind(number.start, 8) == b"~REF*SY*" || number.scan.behind(number.start, 7) == b"REF*SY*"
 }
 
 /// Whether it is all there is between quotes or brackets, or in the text.

@@ -31,7 +31,7 @@ topics! {
         "den" "to" "as" "des" "str" "text" "raw" "plain" "digits" "ending" "primary" "new" "string" "book" "driver" "should" "be" "it";
     /// Says nothing as a name of its own: the one above it counts (`{"passport": {"old": ...}}`).
     Wrapper: "value" "values" "val" "old" "new" "before" "after" "string" "int" "number" "no" "num" "text" "raw" "current" "previous" "content" "digits" "full" "plain" "double" "data" "normalized"
-        "formatted" "display" "masked" "original" "rejected" "input" "v";
+        "formatted" "display" "masked" "original" "rejected" "input" "v" "s";
     /// No personal data: a number under such a word is not taken for one that needs a label.
     Other: "order" "orders" "invoice" "invoices" "transaction" "transactions" "tx" "txn" "tracking" "timestamp" "timestamps" "time" "times" "epoch" "ts" "trace" "span" "request" "req" "correlation"
         "sequence" "seq" "offset" "build" "commit" "job" "run" "batch" "ticket" "receipt" "sku" "product" "serial" "shipment" "parcel" "duration" "elapsed" "latency"
@@ -92,7 +92,7 @@ topics! {
     /// A Portuguese tax number.
     Pt: "nif" "contribuinte" "numero contribuinte" "niss" "identificacao fiscal" "numero fiscal";
     /// An Austrian insurance number.
-    At: "svnr" "sozialversicherungsnummer" "sv nummer" "sv nr" "sozialversicherung" "versicherungsnummer" "svnummer";
+    At: "sozialversicherungsnr" "sozialversicherungs" "svnr" "sozialversicherungsnummer" "sv nummer" "sv nr" "sozialversicherung" "versicherungsnummer" "svnummer";
     /// An Irish public service number.
     Ie: "pps" "ppsn" "public service" "pps number";
     /// A Czech or Slovak birth number.
@@ -100,7 +100,7 @@ topics! {
     /// A Romanian personal code.
     Ro: "cnp" "cod numeric" "codul numeric" "numeric personal";
     /// A Bulgarian citizen number.
-    Bg: "egn" "егн" "uniform civil";
+    Bg: "egn" "единен граждански" "граждански номер" "edinen grazhdanski" "егн" "uniform civil";
     /// A Greek insurance number.
     Gr: "amka" "αμκα";
     /// A Croatian personal number.
@@ -171,7 +171,7 @@ topics! {
         "fuhrerschein" "fuhrerscheinnummer" "fuehrerschein" "fuehrerscheinnummer" "permis conduire" "permis" "carnet conducir" "permiso conducir" "licencia conducir" "patente" "patente guida" "carta conducao"
         "cnh" "rijbewijs" "rijbewijsnummer" "prawo jazdy" "korkort" "korkortsnummer" "forerkort" "korekort" "ajokortti" "ajokortin" "cdl" "licencia" "conducir" "conduire";
     /// A date of birth.
-    Birth: "birth" "dob" "born" "birthday" "birthdate" "dateofbirth" "birthdt" "bday" "birth date" "geburtsdatum" "geburtstag" "geboren" "geb" "gebdatum" "geb dat" "geburt" "gebdat" "nacimiento"
+    Birth: "o b" "birth" "dob" "born" "birthday" "birthdate" "dateofbirth" "birthdt" "bday" "birth date" "geburtsdatum" "geburtstag" "geboren" "geb" "gebdatum" "geb dat" "geburt" "gebdat" "nacimiento"
         "fechanacimiento" "nacido" "nacida" "nacio" "naci" "nasci" "naquit" "ne en" "nata il" "nato il" "seinengappi" "tanjobi" "tanjoubi" "szuletesnap" "gimimo" "sunnitud" "dzimsanas" "cumpleanos" "naissance" "ne le" "nee le" "datenaissance" "anniversaire" "nascita" "datanascita" "nato" "nata" "compleanno" "nascimento"
         "datanascimento" "nascido" "nascida" "nasceu" "aniversario" "geboortedatum" "geboorte" "geborene" "geboortedag" "verjaardag" "urodzenia" "urodzony" "urodzona" "ur" "urodzin" "fodd" "fodelsedatum"
         "fodelsedag" "fodelsetid" "fodt" "fodselsdato" "fodselsdag" "foedt" "foedselsdato" "syntynyt" "syntymaaika" "syntymapaiva" "syntynyt" "narozeni" "narozen" "narozena" "datumnarozeni" "nastere" "nascut"
