@@ -83,7 +83,7 @@ fn a_policy_holds_from_the_next_event_on_for_its_tenant_alone_and_survives_a_res
     assert_eq!(own["format"], "toml");
     assert!(own["principal"].is_string() && own["changed"].is_string(), "{own}");
     let rules = own["resolved"]["streams"][0]["rules"].as_array().expect("rules").clone();
-    assert!(rules.iter().any(|rule| rule["id"] == "customer") && rules.iter().any(|rule| rule["id"] == "person_name"));
+    assert!(rules.iter().any(|rule| rule["id"] == "customer") && rules.iter().any(|rule| rule["id"] == "person"));
 
     let (hash, kept) = house.note("acme", "KD-123456 ann@example.com");
     assert_eq!(kept, "[customer] [email]");

@@ -11,6 +11,7 @@
 //! Does not decide what is done with a hit, nor whether one is wanted at this place: the caller passes the kinds that it wants.
 
 // What helps every detector: shapes to skip, words around a candidate, groups of digits.
+mod class;
 mod kind;
 
 mod encoded;
@@ -77,6 +78,7 @@ pub use label::Says;
 pub(super) use label::{may_heed_neighbours, of_names};
 pub(super) use member::Meaning;
 
+use class::{Class, Letters, PLAIN_MAX, Written, class, is_word, may_start};
 use context::{Context, Lazy};
 
 /// A piece of a text that must not stay.
@@ -99,9 +101,6 @@ pub fn scan(text: &str, names: Names<'_>, wanted: Kinds, hits: &mut Vec<Hit>) {
     }
 }
 
-/// Nothing shorter than this and made of [plain](PLAIN) bytes alone can be a hit.
-const PLAIN_MAX: usize = 15;
-
 /// Whether `text` obviously holds nothing: short, and made of letters and harmless marks.
 pub fn is_dull(text: &str) -> bool {
     let mut before = 0;
@@ -111,121 +110,6 @@ pub fn is_dull(text: &str) -> bool {
             before = b;
             matches!(class(b), Class::Letter | Class::Plain) && !starts_name
         })
-}
-
-/// What may start at a byte.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    /// Nothing; `Plain` besides is no part of any hit shorter than [`PLAIN_MAX`].
-    Plain,
-    Skip,
-    Letter,
-    Digit,
-    Mark,
-    /// The first or a later byte of a character beyond ASCII.
-    Wide,
-}
-
-const CLASSES: [Class; 256] = classes();
-
-#[expect(clippy::indexing_slicing, reason = "evaluated at compile time: an overrun stops the build")]
-const fn classes() -> [Class; 256] {
-    let mut table = [Class::Skip; 256];
-    let mut b = 0;
-    while b < 256 {
-        table[b] = match b as u8 {
-            b'a'..=b'z' | b'A'..=b'Z' | b'_' => Class::Letter,
-            b'0'..=b'9' => Class::Digit,
-            b':' | b'=' | b'+' | b'(' | b'[' | b'{' | b'-' | b'/' | b'\\' | b'%' | b'@' | b'~' | b'<' | b'$' => {
-                Class::Mark
-            }
-            b' ' | b'.' | b',' => Class::Plain,
-            0x80.. => Class::Wide,
-            _ => Class::Skip,
-        };
-        b += 1;
-    }
-    table
-}
-
-fn class(b: u8) -> Class {
-    CLASSES.get(usize::from(b)).copied().unwrap_or(Class::Skip)
-}
-
-/// For each first byte of a word, the second bytes (by their low five bits) with which something may begin.
-const STARTS: [u32; 256] = starts();
-
-#[expect(clippy::indexing_slicing, reason = "evaluated at compile time: an overrun stops the build")]
-const fn starts() -> [u32; 256] {
-    let mut table = [0u32; 256];
-    let mut i = 0;
-    while i < provider::FORMS.len() {
-        let prefix = provider::FORMS[i].prefix.as_bytes();
-        table[prefix[0] as usize] |= 1 << (prefix[1] & 31);
-        i += 1;
-    }
-    let mut i = 0;
-    while i < token::WORDS.len() {
-        let word = token::WORDS[i].as_bytes();
-        table[word[0].to_ascii_lowercase() as usize] |= 1 << (word[1] & 31);
-        table[word[0].to_ascii_uppercase() as usize] |= 1 << (word[1] & 31);
-        i += 1;
-    }
-    let mut i = 0;
-    while i < private_key::WORDS.len() {
-        let word = private_key::WORDS[i].as_bytes();
-        table[word[0] as usize] |= 1 << (word[1] & 31);
-        i += 1;
-    }
-    table
-}
-
-fn may_start(first: u8, second: u8) -> bool {
-    STARTS.get(usize::from(first)).copied().unwrap_or(0) & (1 << (second & 31)) != 0
-}
-
-/// Whether a byte belongs to a word: a letter, a digit or `_`.
-fn is_word(b: u8) -> bool {
-    matches!(class(b), Class::Letter | Class::Digit)
-}
-
-/// What a word is made of.
-#[derive(Default)]
-struct Letters {
-    digits: u8,
-    lower: u8,
-    upper: u8,
-    /// Whether there is a `_`.
-    marked: bool,
-}
-
-impl Letters {
-    /// Counts; of words that are longer than 255 characters, not to the end.
-    fn of(word: &[u8]) -> Letters {
-        let mut letters = Letters::default();
-        for b in word.iter().take(255) {
-            letters.digits += u8::from(b.is_ascii_digit());
-            letters.lower += u8::from(b.is_ascii_lowercase());
-            letters.upper += u8::from(b.is_ascii_uppercase());
-            letters.marked |= *b == b'_';
-        }
-        letters
-    }
-}
-
-/// What a word is made of besides small letters.
-#[derive(Clone, Copy, Default)]
-struct Written {
-    digits: bool,
-    /// After its first letter.
-    capitals: bool,
-}
-
-impl Written {
-    /// Whether it may have been drawn at random.
-    fn is_random(self) -> bool {
-        self.digits || self.capitals
-    }
 }
 
 /// One scan of one text.

@@ -84,7 +84,7 @@ impl Shape {
         let given = known.has_any(&[Sense::Given, Sense::GivenToo]);
         match word.form {
             Form::Ideographs => {
-                if self.words > 0 && !self.ideographs || !self.ideographs && !fits_caseless(scan, word) {
+                if !self.ideographs && (self.words > 0 || !fits_caseless(scan, word)) {
                     return Taken::No;
                 }
                 self.ideographs = true;
