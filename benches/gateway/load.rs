@@ -13,6 +13,8 @@ use std::error::Error;
 use std::io::Write;
 use std::time::Duration;
 
+use tidegate::privacy::detect::Kind;
+
 use crate::Options;
 use crate::events::{Ids, Source};
 
@@ -65,6 +67,8 @@ impl Plan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Contender {
     Gateway,
+    /// The gateway under a policy without detectors: what the rules cost.
+    NoRules,
     Baseline,
 }
 
@@ -72,12 +76,13 @@ impl Contender {
     fn name(self) -> &'static str {
         match self {
             Contender::Gateway => "gateway",
+            Contender::NoRules => "no rules",
             Contender::Baseline => "baseline",
         }
     }
 }
 
-const CONTENDERS: [Contender; 2] = [Contender::Baseline, Contender::Gateway];
+const CONTENDERS: [Contender; 3] = [Contender::Baseline, Contender::NoRules, Contender::Gateway];
 
 /// Measures everything in the plan and prints a table.
 pub(crate) fn run(plan: &Plan) -> Result<(), Box<dyn Error>> {
@@ -113,6 +118,11 @@ pub(crate) fn run(plan: &Plan) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// A policy in which every detector is switched off.
+fn without_rules() -> String {
+    Kind::ALL.iter().map(|kind| format!("[[rules]]\nid = '{}'\nenabled = false\n", kind.name())).collect()
+}
+
 /// One run of one case.
 fn measure(
     plan: &Plan,
@@ -122,7 +132,8 @@ fn measure(
     pinning: Pinning,
 ) -> Result<Measured, Box<dyn Error>> {
     let server = match contender {
-        Contender::Gateway => Server::gateway(pinning)?,
+        Contender::Gateway => Server::gateway(pinning, None)?,
+        Contender::NoRules => Server::gateway(pinning, Some(&without_rules()))?,
         Contender::Baseline => Server::baseline(pinning)?,
     };
     driver::drive(&server, requests, case.connections, plan.warm)?;

@@ -17,6 +17,7 @@
 //! that the gateway says it accepted, and all of the processor time that the server spends until it is idle again, so that work
 //! left for after the answer does not come for free. Beside it, in the same round, runs a server of this folder that reads a request, appends its
 //! body to a file, syncs groups and answers without looking into anything: "durable HTTP", and nothing else. `ratio` is events per CPU-second against it.
+//! And, as "no rules", the gateway under a policy without detectors: what the privacy rules cost.
 //!
 //! Events are about 634 bytes, a fifth of them with personal data beyond user and address ([`events`]).
 //!

@@ -91,11 +91,16 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// The gateway, with everything at its default.
-    pub(super) fn gateway(pinning: Pinning) -> Result<Server, Box<dyn Error>> {
+    /// The gateway, with everything at its default but for the privacy policy, if one is given.
+    pub(super) fn gateway(pinning: Pinning, policy: Option<&str>) -> Result<Server, Box<dyn Error>> {
+        let file = tempfile::NamedTempFile::new_in(env!("CARGO_TARGET_TMPDIR"))?;
+        fs::write(file.path(), policy.unwrap_or_default())?;
         let arguments = |dir: &Path| {
             let mut command = pinning.command(Path::new(env!("CARGO_BIN_EXE_tidegate")));
             command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(dir);
+            if policy.is_some() {
+                command.env("TIDEGATE__PRIVACY__POLICY", file.path());
+            }
             command
         };
         let mut server = Server::start(arguments)?;

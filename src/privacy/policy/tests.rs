@@ -37,6 +37,14 @@ fn the_default_policy_is_strict_and_is_its_preset() {
 }
 
 #[test]
+fn the_manual_names_every_detector() {
+    let words: Vec<&str> = DEFAULT_POLICY.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    for kind in Kind::ALL {
+        assert!(words.contains(&kind.name()), "{}", kind.name());
+    }
+}
+
+#[test]
 fn every_problem_is_reported_with_its_place_and_none_is_passed_over() {
     let text = r#"
         preset = "stict"
