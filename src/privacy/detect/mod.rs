@@ -77,6 +77,7 @@ pub use kind::{Kind, Kinds};
 pub use label::Says;
 pub(super) use label::{may_heed_neighbours, of_names};
 pub(super) use member::Meaning;
+pub use shape::is_id_or_time;
 
 use class::{Class, Letters, PLAIN_MAX, Written, class, is_word, may_start};
 use context::{Context, Lazy};

@@ -5,12 +5,27 @@ pub(super) const UUID_LENGTH: usize = 36;
 
 /// Whether a UUID starts at `i` and ends there where it should.
 pub(super) fn is_uuid(bytes: &[u8], i: usize) -> bool {
-    let Some(text) = bytes.get(i..i + UUID_LENGTH) else { return false };
-    let shaped = text.iter().enumerate().all(|(at, b)| match at {
-        8 | 13 | 18 | 23 => *b == b'-',
-        _ => b.is_ascii_hexdigit(),
-    });
-    shaped && !bytes.get(i + UUID_LENGTH).is_some_and(u8::is_ascii_alphanumeric)
+    let Some(text) = bytes.get(i..).and_then(|rest| rest.first_chunk::<UUID_LENGTH>()) else { return false };
+    let hyphens = text[8] == b'-' && text[13] == b'-' && text[18] == b'-' && text[23] == b'-';
+    hyphens
+        && text.iter().filter(|b| b.is_ascii_hexdigit()).count() == UUID_LENGTH - 4
+        && !bytes.get(i + UUID_LENGTH).is_some_and(u8::is_ascii_alphanumeric)
+}
+
+/// Whether a text is a UUID and nothing else, or a point of time other than the beginning of a day: a third of what programs report.
+pub fn is_id_or_time(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    match bytes.len() {
+        UUID_LENGTH => is_uuid(bytes, 0),
+        20..UUID_LENGTH => {
+            let midnight = bytes.get(11..16) == Some(b"00:00");
+            bytes.first_chunk::<4>().is_some_and(|year| year.iter().all(u8::is_ascii_digit))
+                && !midnight
+                && timestamp(bytes, 0, 4)
+                    .is_some_and(|end| bytes.get(end..).is_none_or(|rest| matches!(rest, [] | b"Z")))
+        }
+        _ => false,
+    }
 }
 
 /// The end of the date or date-time that starts at `i` with digits up to `digits_end`: `2026-11-22`, also with `/`, and the time
@@ -70,6 +85,21 @@ mod tests {
         }
         for text in ["2026-99-22", "4111-11-11", "2026", "2026-1", "2026-11-221"] {
             assert_eq!(timestamp(text.as_bytes(), 0, 4), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_that_are_ids_or_times_and_nothing_else() {
+        for text in ["018d948b-d264-7102-8c36-ec7e95a6ad20", "2026-05-04T13:48:21.741Z", "2026-05-04T13:48:21+02:00"] {
+            assert!(is_id_or_time(text), "{text}");
+        }
+        for text in [
+            "018d948b-d264-7102-8c36-ec7e95a6ad2x",
+            "2026-05-04T00:00:00.000Z",
+            "2026-05-04T13:48:21.741Z ann",
+            "2026-05-04",
+        ] {
+            assert!(!is_id_or_time(text), "{text}");
         }
     }
 

@@ -33,10 +33,10 @@ topics! {
     Wrapper: "value" "values" "val" "old" "new" "before" "after" "string" "int" "number" "no" "num" "text" "raw" "current" "previous" "content" "digits" "full" "plain" "double" "data" "normalized"
         "formatted" "display" "masked" "original" "rejected" "input" "v" "s";
     /// No personal data: a number under such a word is not taken for one that needs a label.
-    Other: "order" "orders" "invoice" "invoices" "transaction" "transactions" "tx" "txn" "tracking" "timestamp" "timestamps" "time" "times" "epoch" "ts" "request" "req" "correlation"
+    Other: "order" "orders" "invoice" "invoices" "transaction" "transactions" "tx" "txn" "tracking" "timestamp" "timestamps" "time" "times" "epoch" "ts"
         "sequence" "seq" "offset" "build" "commit" "job" "run" "batch" "ticket" "receipt" "sku" "product" "serial" "shipment" "parcel" "duration" "elapsed" "latency"
         "bytes" "size" "length" "count" "total" "amount" "price" "pid" "thread" "hash" "checksum" "digest" "nonce" "created" "updated" "bestellung" "bestellnummer" "auftrag" "rechnung" "commande"
-        "facture" "pedido" "factura" "ordine" "fattura" "encomenda" "fatura" "bestelling" "factuur" "zamowienie" "faktura" "ordre" "tilaus" "lasku" "ms" "ns" "us" "counter" "requests" "snowflake"
+        "facture" "pedido" "factura" "ordine" "fattura" "encomenda" "fatura" "bestelling" "factuur" "zamowienie" "faktura" "ordre" "tilaus" "lasku" "ms" "ns" "us" "counter" "snowflake"
         "tokens" "bigint" "isbn" "ean" "gtin" "upc" "barcode" "asin" "revision" "generation" "lsn" "xid" "oid" "zxid" "blocks" "block";
     /// A telephone number.
     Phone: "phone" "phones" "tel" "telephone" "mobile" "cell" "cellphone" "cellular" "fax" "whatsapp" "sms" "msisdn" "telefon" "telefono" "telefoon" "handy" "mobil" "movil" "celular" "callback" "gsm"
