@@ -21,7 +21,7 @@ fn laden(config: &str) -> Gateway {
     let gateway = Setup::new().config(config).start();
     let key = gateway.key("default");
     for first in [0, 10_000] {
-        let event = |n: u64| json!({"type": "custom", "name": format!("n{n}"), "duration_ms": n, "attributes": {"text": format!("{n} {}", "text".repeat(75))}});
+        let event = |n: u64| json!({"type": "custom", "name": format!("n{n}"), "duration_ms": n, "attributes": {"text": format!("{n} {}", "text".repeat(150))}});
         gateway.post_events(&key, &(first..first + 10_000).map(event).collect()).expect(200);
     }
     gateway

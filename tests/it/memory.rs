@@ -20,7 +20,7 @@ const BODY: u64 = MIB;
 const IDS: u64 = 50_000;
 const ID_BYTES: u64 = 56;
 /// And what it says that the program, the buffers of the database and what the allocator keeps take.
-const FIXED: u64 = 256 * MIB;
+const FIXED: u64 = 384 * MIB;
 const BUDGET: u64 = STORE + QUEUE + SQL + 16 * BODY + IDS * ID_BYTES + FIXED;
 
 /// Requests that must be refused for want of memory before the load ends.
