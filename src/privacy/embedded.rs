@@ -27,7 +27,7 @@ impl Job<'_> {
         let mut value = Json::parse(body.as_bytes(), DEPTH_MAX).ok()?;
         let redactions = self.receipt.total();
         self.nesting += 1;
-        self.value(&mut value, place);
+        self.value(&mut value, place.map(Place::as_document).as_ref());
         self.nesting -= 1;
         Some((self.receipt.total() > redactions).then(|| reprint(text, &value)))
     }
@@ -143,6 +143,18 @@ mod tests {
         ] {
             assert_eq!(scrubbed(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_rule_for_a_text_holds_for_the_document_that_it_is() {
+        let policy = "[[rules]]\nid = 'customer'\npattern = 'KD-[0-9]+'\nselector = 'body && $string'\n[[rules]]\nid = 'email'\nselector = '!body'";
+        let scrubber = Scrubber::from_toml(policy, &Settings::default()).unwrap();
+        let text = r#"{"body":"{\"a\": [\"KD-17\"], \"to\": \"ann@example.com\"}","other":"KD-17 ann@example.com"}"#;
+        let mut out = Vec::new();
+        let value = Json::parse(text.as_bytes(), DEPTH_MAX).unwrap();
+        scrubber.scrub_value(value, &mut Receipt::default()).write_to(&mut out);
+        let expected = r#"{"body":"{\"a\": [\"[customer]\"], \"to\": \"ann@example.com\"}","other":"KD-17 [email]"}"#;
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
     #[test]

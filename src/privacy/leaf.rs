@@ -47,7 +47,7 @@ impl<'j> Job<'j> {
     pub(super) fn text(&mut self, text: &str, place: Option<&Place<'_>>, value: ValueType) -> Option<String> {
         let policy = self.policy;
         let announced = || value != ValueType::Key && place.is_some_and(Place::is_announced);
-        if policy.patterns.is_empty() && detect::is_dull(text) && !announced() {
+        if policy.patterns.is_empty() && (detect::is_id_or_time(text) || detect::is_dull(text) && !announced()) {
             return None;
         }
         let wanted = policy.wanted(place, value);

@@ -37,6 +37,8 @@ pub struct Place<'p> {
     /// What the name beside it in a pair calls it.
     called: Option<&'p str>,
     said: Option<Says>,
+    /// Whether it is a text that is read as a document: what is below is written in it.
+    document: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -48,17 +50,17 @@ enum Step<'p> {
 impl<'p> Place<'p> {
     /// A member of the root.
     pub fn root(name: &'p str) -> Self {
-        Place { parent: None, step: Step::Name(name), called: None, said: None }
+        Place { parent: None, step: Step::Name(name), called: None, said: None, document: false }
     }
 
     /// A member below `parent`, or of the root.
     pub fn member(parent: Option<&'p Place<'p>>, name: &'p str) -> Self {
-        Place { parent, step: Step::Name(name), called: None, said: None }
+        Place { parent, step: Step::Name(name), called: None, said: None, document: false }
     }
 
     /// An array's item below `parent`, or of the root.
     pub fn item(parent: Option<&'p Place<'p>>, index: usize) -> Self {
-        Place { parent, step: Step::Index(index), called: None, said: None }
+        Place { parent, step: Step::Index(index), called: None, said: None, document: false }
     }
 
     /// The same place, with the name that stands beside it: the value of `{"name": "phone", "value": "..."}` is called `phone`. Selectors
@@ -70,6 +72,16 @@ impl<'p> Place<'p> {
     /// The same place, with what its names say of the value. Selectors do not see it.
     pub fn saying(self, said: Option<Says>) -> Self {
         Place { said, ..self }
+    }
+
+    /// The same place, as the root of the document that its text is.
+    pub fn as_document(&self) -> Self {
+        Place { document: true, ..*self }
+    }
+
+    /// The outermost text in which it is written, if it is inside a document.
+    fn enclosing_text(&self) -> Option<&Place<'p>> {
+        std::iter::successors(self.parent, |place| place.parent).filter(|place| place.document).last()
     }
 
     /// Whether it is a user: a name in it may be any word.
@@ -191,8 +203,13 @@ impl Selector {
     }
 
     /// Whether it matches a value of type `value` at `place` (`None`: the root itself).
+    ///
+    /// What is inside a document that is a text is where the text is: a rule for `body` holds for all of a body, whatever is written in it.
     pub fn matches(&self, place: Option<&Place<'_>>, value: ValueType) -> bool {
-        self.0.matches(place, value)
+        match place.and_then(Place::enclosing_text) {
+            Some(text) => self.0.matches(Some(text), ValueType::String),
+            None => self.0.matches(place, value),
+        }
     }
 }
 

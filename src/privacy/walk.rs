@@ -12,7 +12,7 @@ use super::json::{Json, Members, Text};
 use super::leaf::Job;
 use super::pair;
 use super::policy::Rule;
-use super::redaction::Method;
+use super::redaction::{Method, is_settled};
 use super::selector::{Place, ValueType};
 
 /// Integers below this are too short for any detector.
@@ -71,8 +71,9 @@ impl<'j> Job<'j> {
 
     /// Scrubs the members of an object in place.
     pub(super) fn members(&mut self, members: &mut Members<'_>, parent: Option<&Place<'_>>) {
-        // A pair's name is read before anything is replaced, and copied, since its member is scrubbed too.
-        let pair = pair::name(members).map(str::to_owned);
+        // A pair's name is read before anything is replaced, and copied, since its member is scrubbed too. One that goes says nothing: it would not the
+        // next time.
+        let pair = pair::name(members).filter(|name| Meaning::of(name).clean && !is_settled(name)).map(str::to_owned);
         if members.iter().any(|(name, _)| name == "kty") {
             self.web_key(members, parent);
         }

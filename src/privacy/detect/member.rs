@@ -1,7 +1,7 @@
 //! What a member's name says by itself, remembered.
 //!
 //! Programs send the same names again and again, so the reading of a name, which depends on nothing but the name, is kept per thread: in a table
-//! of fixed size in which a newer name takes the place of an older one.
+//! of fixed size in which a newer name takes the place of an older one. A name in which something is found is not kept.
 
 use std::cell::RefCell;
 
@@ -82,7 +82,7 @@ fn remembered<T>(name: &str, part: impl Fn(&Entry) -> T) -> T {
         // A name is scanned to be read, and so the table must not be in use meanwhile.
         let entry = Box::new(Entry::read(name));
         let answer = part(&entry);
-        if name.len() <= NAME_MAX {
+        if name.len() <= NAME_MAX && entry.meaning.clean {
             KNOWN.with_borrow_mut(|known| {
                 known.resize_with(SLOTS, || None);
                 if let Some(place) = known.get_mut(slot) {

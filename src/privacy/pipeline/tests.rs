@@ -643,3 +643,11 @@ fn a_tenants_policy_lies_over_the_gateways_or_starts_anew() {
     assert_eq!(tenant("extends = 'gateway'\npreset = 'strict'").err().unwrap().0[0].place, "extends");
     assert_eq!(Scrubber::from_toml("extends = 'gateway'", &Settings::default()).err().unwrap().0[0].place, "extends");
 }
+
+#[test]
+fn a_name_in_a_pair_that_goes_does_not_speak_for_its_value() {
+    let policy = "[[rules]]\nid = 'email'\nmethod = 'remove'";
+    let once = scrubbed(policy, r#"{"name":"v@a.aa","value":"192.0.2.7"}"#);
+    assert_eq!(once, r#"{"name":"","value":"[ip]"}"#);
+    assert_eq!(scrubbed(policy, &once), once);
+}
